@@ -1,0 +1,104 @@
+// The records of a snapshot in the form in which shards read them: fixed size, no pointers. Decoded
+// from schemas/config.fbs by dataplane/config/decode.h; encoded by controlplane/publish.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "dataplane/base/address.h"
+#include "dataplane/base/bounded.h"
+#include "dataplane/base/limits.h"
+
+namespace slipway::config {
+
+// Ids are the region's entity ids: unique within a table, never 0, never reused.
+using RecordId = std::uint64_t;
+
+enum class UnknownPolicy : std::uint8_t { kIgnore = 0, kLocal = 1, kWait = 2, kEnlist = 3 };
+enum class RouterAdvertisement : std::uint8_t { kOff = 0, kNoRouterHere = 1 };
+enum class RangeKind : std::uint8_t { kDynamic = 0, kReserved = 1 };
+enum class BootTarget : std::uint8_t { kLocal = 0, kLauncher = 1, kImage = 2, kWait = 3 };
+enum class ImageKind : std::uint8_t { kLoader = 0, kLauncher = 1, kKernel = 2 };
+enum class FileRole : std::uint8_t { kOther = 0, kKernel = 1, kInitrd = 2, kLoader = 3 };
+
+using HostName = FixedString<limits::kHostnameBytesMax>;
+using DomainName = FixedString<253>;
+using FileName = FixedString<limits::kFileNameBytesMax>;
+using Sha256 = std::array<std::byte, 32>;
+using Uuid = std::array<std::uint8_t, 16>;
+
+inline constexpr std::size_t kServersPerSubnetMax = 4;
+inline constexpr std::size_t kFilesPerImageMax = 16;
+
+struct VlanRecord {
+  RecordId id = 0;
+  std::uint16_t vid = 0;
+  std::uint16_t mtu = 1500;
+  UnknownPolicy unknown_policy = UnknownPolicy::kIgnore;
+  RouterAdvertisement router_advertisement = RouterAdvertisement::kOff;
+  FixedString<63> name;
+};
+
+struct SubnetRecord {
+  RecordId id = 0;
+  RecordId vlan = 0;
+  IpPrefix prefix;    // host bits clear
+  IpAddress gateway;  // not set: none
+  FixedVector<IpAddress, kServersPerSubnetMax> dns_servers;
+  FixedVector<IpAddress, kServersPerSubnetMax> ntp_servers;
+  DomainName domain;
+  std::uint32_t lease_seconds = 600;
+  std::uint32_t boot_lease_seconds = 120;
+};
+
+struct RangeRecord {
+  RecordId id = 0;
+  RecordId subnet = 0;
+  RangeKind kind = RangeKind::kDynamic;
+  IpAddress first;
+  IpAddress last;  // inclusive
+};
+
+struct MachineRecord {
+  RecordId id = 0;
+  HostName hostname;
+  Uuid uuid{};  // all zero: not known
+  BootTarget boot_target = BootTarget::kLocal;
+  RecordId image = 0;
+  std::uint32_t state_generation = 0;
+  FixedString<255> kernel_options;
+};
+
+struct InterfaceRecord {
+  RecordId id = 0;
+  RecordId machine = 0;
+  MacAddress mac;
+  RecordId vlan = 0;    // 0: any
+  RecordId subnet = 0;  // of address
+  IpAddress address;    // not set: from the pool
+};
+
+struct ServedInterfaceRecord {
+  RecordId id = 0;
+  FixedString<limits::kInterfaceNameBytesMax> name;
+  RecordId vlan = 0;
+};
+
+struct ImageFile {
+  FixedString<63> name;
+  FileRole role = FileRole::kOther;
+  Sha256 sha256{};
+  std::uint64_t bytes = 0;
+};
+
+struct ImageRecord {
+  RecordId id = 0;
+  FixedString<63> name;
+  ImageKind kind = ImageKind::kLoader;
+  FixedString<15> architecture;
+  FixedString<511> command_line;
+  FixedVector<ImageFile, kFilesPerImageMax> files;
+};
+
+}  // namespace slipway::config

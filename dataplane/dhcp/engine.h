@@ -1,0 +1,173 @@
+// The DHCPv4 server as a pure core: packet in, effects out (RFC 2131, RFC 951, RFC 3046). It knows
+// no socket, file or clock. The shell sends replies, logs records, and tells when they are durable.
+//
+// One engine per shard that owns link groups; one thread; no allocation after construction.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "dataplane/base/address.h"
+#include "dataplane/base/bounded.h"
+#include "dataplane/base/counter.h"
+#include "dataplane/base/cursor.h"
+#include "dataplane/boot/decide.h"
+#include "dataplane/boot/loop_guard.h"
+#include "dataplane/boot/step.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/dhcp/message.h"
+#include "dataplane/lease/lease_clock.h"
+#include "dataplane/lease/lease_table.h"
+#include "dataplane/lease/record.h"
+
+namespace slipway::dhcp {
+
+// Why a packet got its answer or its silence. Every packet gets exactly one; counted by it.
+enum class Reason : std::uint8_t {
+  // Answered.
+  kOffered,
+  kAcked,            // a new or changed lease, or one whose horizon was used up: logged first
+  kAckedFromMemory,  // a renewal inside the horizon
+  kNaked,
+  kInformed,
+  kBootpAnswered,
+  kReleased,
+  kDeclined,
+  // Silent.
+  kTruncated,
+  kMalformed,
+  kNotRequest,  // a reply, or not BOOTP at all
+  kTooManyHops,
+  kUnknownType,
+  kNoClientAddress,  // no usable chaddr and no client id
+  kUnservedLink,     // the interface is bound to no VLAN, or the relay's subnet is not served
+  kNoServerAddress,  // the rack has no address there
+  kPolicyIgnore,     // unknown machine, policy `ignore`
+  kOtherServer,      // the client took another server's offer
+  kNoPool,           // no subnet with addresses on this link
+  kPoolExhausted,
+  kReservedInUse,  // its reservation is another client's for now, and there is no pool
+  kNotHolder,      // RELEASE, DECLINE from somebody else or for another server
+  kUnknownLease,   // REQUEST for a lease that we know nothing of: another server's perhaps
+  kQuarantineFull,
+  kReplyTooLarge,
+  kForeignServer,  // an OFFER or ACK of another server was heard
+  kCount,
+};
+
+[[nodiscard]] std::string_view ToString(Reason reason) noexcept;
+
+struct Counters {
+  std::array<Counter, static_cast<std::size_t>(Reason::kCount)> by_reason;
+  Counter loops_found;
+  Counter options_left_out;
+  Counter expired;
+};
+
+// Where a packet came in and what the rack is there.
+struct ReceiveContext {
+  std::uint32_t ifindex = 0;
+  const config::VlanRecord* vlan = nullptr;      // the interface's; nullptr: not served
+  std::span<const Ipv4Address> local_addresses;  // the rack's on that interface
+  Ipv4Address source;
+  std::uint16_t source_port = 0;
+  Ipv4Address destination;  // by PKTINFO
+};
+
+enum class Delivery : std::uint8_t {
+  kNone,
+  kFrame,  // raw Ethernet frame on the interface: to `mac`, `address`, port 68
+  kUdp,    // an ordinary datagram to `address`:`port` (relays, renewing clients)
+};
+
+struct Reply {
+  Delivery delivery = Delivery::kNone;
+  std::size_t bytes = 0;  // in the caller's span
+  MacAddress mac;         // kFrame: broadcast or the client's
+  Ipv4Address address;
+  std::uint16_t port = 0;
+  Ipv4Address source;         // the server identifier
+  bool wait_durable = false;  // leaves only after OnDurable(ticket)
+};
+
+// Names one record of one address.
+struct Ticket {
+  Ipv4Address address;
+  std::uint64_t version = 0;
+};
+
+inline constexpr std::size_t kStepsMax = 2;
+
+// What Handle wants done. The shell owns one and uses it again.
+struct Effects {
+  Reason reason = Reason::kMalformed;
+  Reply reply;
+  // Not empty: to be logged as a Lease fact; valid until the engine's next call.
+  ByteSpan record;
+  Ticket ticket;
+  FixedVector<boot::BootStep, kStepsMax> steps;
+};
+
+struct EngineOptions {
+  boot::LoopOptions loops;
+};
+
+class Dhcp4Engine {
+ public:
+  // `leases` outlives the engine and is changed by it alone.
+  Dhcp4Engine(const EngineOptions& options, lease::LeaseTable* leases);
+  Dhcp4Engine(const Dhcp4Engine&) = delete;
+  Dhcp4Engine& operator=(const Dhcp4Engine&) = delete;
+
+  // Decides about one packet. `reply` takes the DHCP message; it must not overlap `packet` and
+  // should have kMessageBytesMax bytes (headroom for frame headers is the caller's). Never fails:
+  // `effects.reason` says what happened.
+  void Handle(ByteSpan packet, const ReceiveContext& context, const config::Snapshot& snapshot,
+              const lease::Now& now, MutableByteSpan reply, Effects& effects);
+
+  // The record of this ticket is on disk: renewals may rely on it. Send the reply that waited.
+  void OnDurable(const Ticket& ticket) noexcept;
+
+  // Ends one lease that is due. True if there was one: `record` and `ticket` of `effects` are then
+  // to be logged (no reply). Call until false, within the turn's budget.
+  [[nodiscard]] bool ExpireOne(const lease::Now& now, Effects& effects);
+
+  // The machine got further (its inventory arrived): its boot is no loop.
+  void OnProgress(MacAddress mac) noexcept { loops_.Progress(mac); }
+
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+
+  [[nodiscard]] const lease::LeaseTable& leases() const noexcept { return *leases_; }
+
+ private:
+  struct Exchange;
+
+  [[nodiscard]] Reason Dispatch(Exchange& exchange);
+  [[nodiscard]] Reason FindLink(Exchange& exchange) const;
+  [[nodiscard]] Reason FindClient(Exchange& exchange) const;
+  [[nodiscard]] Reason OnDiscover(Exchange& exchange);
+  [[nodiscard]] Reason OnRequest(Exchange& exchange);
+  [[nodiscard]] Reason OnSelecting(Exchange& exchange, Ipv4Address address);
+  [[nodiscard]] Reason OnReboot(Exchange& exchange, Ipv4Address address);
+  [[nodiscard]] Reason OnRenew(Exchange& exchange);
+  [[nodiscard]] Reason OnDecline(Exchange& exchange);
+  [[nodiscard]] Reason OnRelease(Exchange& exchange);
+  [[nodiscard]] Reason OnInform(Exchange& exchange);
+  [[nodiscard]] Reason OnBootp(Exchange& exchange);
+  [[nodiscard]] Reason Grant(Exchange& exchange, Ipv4Address address);
+  [[nodiscard]] Reason Nak(Exchange& exchange, std::string_view message);
+  void Log(Exchange& exchange, const lease::Lease& lease);
+  void GuardLoop(Exchange& exchange);
+  void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok);
+
+  Counters counters_;
+  lease::LeaseTable* leases_;
+  boot::LoopGuard loops_;
+  lease::LeaseEncoder encoder_;
+  Message message_;
+};
+
+}  // namespace slipway::dhcp

@@ -1,0 +1,91 @@
+// A lease as the table keeps it, and the keys by which it is found.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "dataplane/base/address.h"
+#include "dataplane/base/bounded.h"
+#include "dataplane/base/cursor.h"
+#include "dataplane/base/limits.h"
+#include "dataplane/base/time.h"
+#include "dataplane/config/records.h"
+
+namespace slipway::lease {
+
+using config::RecordId;
+
+inline constexpr std::size_t kClientIdBytesMax = 64;
+
+// Option 61 as received. Longer ones are no identity (they are cut for the record only).
+struct ClientId {
+  std::array<std::byte, kClientIdBytesMax> bytes{};
+  std::uint8_t size = 0;
+
+  // False, and empty, if it is too long.
+  [[nodiscard]] bool Assign(ByteSpan from) noexcept;
+
+  [[nodiscard]] ByteSpan view() const noexcept { return ByteSpan(bytes).first(size); }
+
+  friend bool operator==(const ClientId&, const ClientId&) = default;
+};
+
+// The identity of a client: its MAC, so that firmware, loader and OS get one address; a hash of the
+// client id only for clients without a usable MAC. 128 bits, never 0.
+struct ClientKey {
+  std::uint64_t high = 0;
+  std::uint64_t low = 0;
+
+  [[nodiscard]] static ClientKey FromMac(MacAddress mac) noexcept;
+  [[nodiscard]] static ClientKey FromClientId(ByteSpan client_id) noexcept;
+
+  friend constexpr auto operator<=>(const ClientKey&, const ClientKey&) = default;
+};
+
+enum class State : std::uint8_t {
+  kFree = 0,  // no entry
+  kOffered,   // held for a moment; not a lease
+  kBound,
+  kReleased,  // over; still this client's until somebody else needs the address
+  kExpired,   // likewise
+  kDeclined,  // quarantined: somebody else uses it
+};
+
+[[nodiscard]] std::string_view ToString(State state) noexcept;
+
+// Never both in one Entry's life: an index of kNone means "not in that list".
+inline constexpr std::uint32_t kNone = 0xFFFF'FFFF;
+
+// Read it; only LeaseTable changes it.
+struct Lease {
+  Ipv4Address address;
+  State state = State::kFree;
+  bool durable = false;  // the record of this version is known to be on disk
+  // An offer to the client that had the address before: falls back to this state when unused.
+  State before = State::kFree;
+  std::uint16_t pool = 0;  // index of the subnet's pool
+  MacAddress mac;          // zero: not known
+  ClientKey client;
+  RecordId vlan = 0;
+  RecordId subnet = 0;
+  RecordId machine = 0;       // 0: unknown machine
+  std::uint64_t version = 0;  // grows with each record of this address
+  Instant granted;
+  Instant ends;     // of the promise to the client; of the hold or quarantine otherwise
+  Instant horizon;  // what the record on disk covers
+  Duration lease;   // as promised
+  // Links of the table.
+  std::uint32_t heap_at = kNone;
+  std::uint32_t list_previous = kNone;
+  std::uint32_t list_next = kNone;
+};
+
+// What is kept for people and records, apart from what packets need.
+struct LeaseDetail {
+  ClientId client_id;
+  config::HostName hostname;
+};
+
+}  // namespace slipway::lease

@@ -1,0 +1,286 @@
+// All IPv4 leases of a shard: the link groups (a VLAN and its relayed subnets) that it owns, with
+// one pool per subnet. A link group is a key here, not an object, so that VLANs come and go without
+// taking memory. Overlapping subnets are not supported (the model refuses them).
+//
+// Owner: the shard that owns the groups; one thread. All memory is taken at construction. Nothing
+// here reads a clock or allocates afterwards.
+//
+// Invariants (checked by CheckInvariants and the property tests): an address has at most one entry;
+// a client has at most one entry per VLAN; every entry inside a pool has its bit taken; entries
+// that end are in the heap; entries that may be reused are in their pool's list, oldest first.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dataplane/base/address.h"
+#include "dataplane/base/result.h"
+#include "dataplane/base/time.h"
+#include "dataplane/config/snapshot.h"
+#include "dataplane/lease/free_map.h"
+#include "dataplane/lease/lease.h"
+#include "dataplane/lease/lease_clock.h"
+
+namespace slipway::lease {
+
+// A sum of named terms; LeaseTable::MemoryBytes(options) is printed at start.
+struct TableOptions {
+  std::uint32_t leases_max = limits::kLeasesMax;
+  std::uint32_t pools_max = limits::kSubnetsMax;
+  std::uint32_t ranges_max = 2 * limits::kRangesMax;
+  // Addresses in all dynamic ranges together; ranges beyond it are cut (see RebuildResult).
+  std::uint32_t pool_addresses_max = std::uint32_t{1} << 22;
+  std::uint64_t hash_seed = 0;  // random per process: clients must not choose their neighbours
+};
+
+// An offer is held this long. Firmware collects offers for 4 s before it takes one.
+inline constexpr Duration kOfferHold = Duration::Seconds(30);
+// An exhausted pool takes the oldest offer away only if it is older than this.
+inline constexpr Duration kOfferHoldMin = Duration::Seconds(5);
+inline constexpr Duration kQuarantine = Duration::Seconds(600);
+// Unknown clients leave this share of each pool to known machines (1/n; defence against
+// starvation).
+inline constexpr std::uint32_t kKnownShare = 16;
+// Quarantined addresses are at most this share of a pool (1/n): a flood never empties it.
+inline constexpr std::uint32_t kQuarantineShare = 10;
+// Addresses looked at for one offer, where reservations lie inside a range.
+inline constexpr int kProbesMax = 1024;
+
+struct Client {
+  ClientKey key;
+  MacAddress mac;
+  RecordId vlan = 0;
+  RecordId machine = 0;  // 0: unknown
+};
+
+struct OfferRequest {
+  Client client;
+  RecordId subnet = 0;
+  Ipv4Address reserved;                   // not any: this address or none
+  Ipv4Address requested;                  // not any: preferred, if it is free and in the pool
+  std::span<const Ipv4Address> excluded;  // the rack's own addresses
+};
+
+struct PoolCounts {
+  std::uint32_t size = 0;  // dynamic addresses
+  std::uint32_t free = 0;  // never used or forgotten
+  std::uint32_t offered = 0;
+  std::uint32_t bound = 0;
+  std::uint32_t reusable = 0;  // released or expired
+  std::uint32_t declined = 0;
+};
+
+struct RebuildResult {
+  bool changed = false;  // subnets or ranges differ from before
+  std::uint32_t pools = 0;
+  std::uint32_t addresses = 0;
+  std::uint32_t addresses_cut = 0;  // in ranges beyond pool_addresses_max
+  std::uint32_t pools_cut = 0;
+};
+
+struct BindResult {
+  const Lease* lease = nullptr;
+  bool needs_log = false;  // the reply may leave only after the record of lease->version is durable
+};
+
+// A lease read back from a record.
+struct RestoredLease {
+  Lease lease;  // address, state, mac, vlan, subnet, machine, version, lease
+  LeaseDetail detail;
+  Stamp stamp;
+  Duration horizon;
+};
+
+class LeaseTable {
+ public:
+  explicit LeaseTable(const TableOptions& options);
+  LeaseTable(const LeaseTable&) = delete;
+  LeaseTable& operator=(const LeaseTable&) = delete;
+
+  [[nodiscard]] static std::uint64_t MemoryBytes(const TableOptions& options) noexcept;
+
+  // Takes over subnets and ranges of a new snapshot; leases stay, also those whose address is in no
+  // range any more. Cheap if neither changed (the common case: a few microseconds); otherwise it
+  // costs a pass over all leases. Call it at every swap of the snapshot.
+  RebuildResult Rebuild(const config::Snapshot& snapshot);
+
+  // ---- the client's side ----
+
+  // The address for a client, by this order: its reservation; what it has or had; what it asks for;
+  // by hash of its identity the next free one; the longest-released or -expired one; an offer older
+  // than kOfferHoldMin. Holds it for kOfferHold. The same client gets the same answer. Errors:
+  // kFull (no address, or no entry left), kNotFound (no such pool), kConflict (the reserved address
+  // is another client's for now).
+  [[nodiscard]] Result<const Lease*> Offer(const OfferRequest& request,
+                                           const config::Snapshot& snapshot, Instant now);
+
+  // May this client have this address? kNotFound: neither in the pool nor reserved for it, or never
+  // offered; kConflict: another client's or quarantined.
+  [[nodiscard]] Result<const Lease*> Check(const Client& client, Ipv4Address address) const;
+
+  // Binds an address that the client has an entry for (Offer, or an earlier lease that Check
+  // allows). The horizon rule: a renewal that ends inside the durable horizon needs no record.
+  // Errors as Check.
+  [[nodiscard]] Result<BindResult> Bind(const Client& client, Ipv4Address address, Duration lease,
+                                        Instant now, const LeaseDetail& detail);
+
+  // Makes an entry for an address without an offer, as INIT-REBOOT after lost state needs it.
+  // REQUIRES nothing; errors: kConflict, kFull, kNotFound (not in a pool and not `reserved`).
+  [[nodiscard]] Result<const Lease*> Claim(const OfferRequest& request, Ipv4Address address,
+                                           const config::Snapshot& snapshot, Instant now);
+
+  // Ends a lease; the binding stays for the same client. Errors as Check. The version grows.
+  [[nodiscard]] Result<const Lease*> Release(const Client& client, Ipv4Address address,
+                                             Instant now);
+  // Quarantines an address for kQuarantine. Errors as Check, and kFull if too much of the pool is
+  // quarantined already: the lease then just ends.
+  [[nodiscard]] Result<const Lease*> Decline(const Client& client, Ipv4Address address,
+                                             Instant now);
+
+  // ---- time and durability ----
+
+  // Ends what is due, at most `out.size()` entries; returns how many leases ended (state kExpired,
+  // version grown) and puts them into `out` to be logged. Offers and quarantines that end are not
+  // reported. Call again while it fills `out`.
+  [[nodiscard]] std::size_t Expire(Instant now, std::span<const Lease*> out);
+  // Instant::Never() if nothing is to end.
+  [[nodiscard]] Instant next_deadline() const noexcept;
+  // The record of that version is on disk. Ignored if the entry has moved on.
+  void MarkDurable(Ipv4Address address, std::uint64_t version) noexcept;
+  // Looks at `budget` pool positions and gives back those whose reservation is gone. Call it now
+  // and then (each second); it goes round.
+  void Maintain(const config::Snapshot& snapshot, std::span<const Ipv4Address> excluded,
+                std::uint32_t budget) noexcept;
+
+  // ---- looking ----
+
+  [[nodiscard]] const Lease* ByAddress(Ipv4Address address) const noexcept;
+  [[nodiscard]] const Lease* ByClient(const ClientKey& key, RecordId vlan) const noexcept;
+  // REQUIRES: a lease of this table.
+  [[nodiscard]] const LeaseDetail& DetailOf(const Lease& lease) const noexcept;
+  [[nodiscard]] PoolCounts CountsOf(RecordId subnet) const noexcept;
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return used_; }
+
+  [[nodiscard]] std::uint32_t capacity() const noexcept {
+    return static_cast<std::uint32_t>(entries_.size());
+  }
+
+  // For checkpoints and lists: slots 0..capacity()-1, nullptr for a free one. An entry keeps its
+  // slot while it lives.
+  [[nodiscard]] const Lease* At(std::uint32_t slot) const noexcept;
+
+  // ---- restart ----
+
+  // Puts back a lease from its record; a lower version than what is there is ignored. The horizon
+  // counts as the lease's end. Records of pools that are gone are kept. Errors: kFull.
+  [[nodiscard]] Result<void> Restore(const RestoredLease& restored, const Now& now);
+
+  // Aborts on a broken invariant. Linear: for tests and the simulator.
+  void CheckInvariants() const;
+
+ private:
+  struct Segment {  // a run of dynamic addresses of a pool
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t position = 0;  // of `first` in the pool's map
+  };
+
+  enum List : std::uint8_t { kReusable = 0, kOffers = 1 };
+
+  struct ListEnds {
+    std::uint32_t head = kNone;
+    std::uint32_t tail = kNone;
+  };
+
+  struct Pool {
+    RecordId subnet = 0;
+    RecordId vlan = 0;
+    IpPrefix prefix;
+    Ipv4Address gateway;
+    std::uint32_t segment_first = 0;
+    std::uint32_t segment_count = 0;
+    FreeMap map;
+    std::array<ListEnds, 2> lists;
+    std::array<std::uint32_t, 6> counts{};  // by State, of entries inside the map
+  };
+
+  static constexpr std::uint16_t kNoPool = 0xFFFF;
+
+  // lease_table.cc
+  [[nodiscard]] Lease* Find(Ipv4Address address) noexcept;
+  [[nodiscard]] std::uint32_t FindSlot(Ipv4Address address) const noexcept;
+  [[nodiscard]] std::uint32_t FindSlot(const ClientKey& key, RecordId vlan) const noexcept;
+  [[nodiscard]] std::uint32_t SlotOf(const Lease& lease) const noexcept;
+  [[nodiscard]] std::uint32_t TakeSlot(Instant now) noexcept;
+  [[nodiscard]] Lease* Insert(const Client& client, Ipv4Address address, std::uint16_t pool,
+                              Instant now) noexcept;
+  void Forget(Lease& lease) noexcept;
+  void SetState(Lease& lease, State state, Instant ends) noexcept;
+  void Rekey(Lease& lease, const Client& client) noexcept;
+  void EndHold(Lease& lease, Instant now) noexcept;
+  [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
+  [[nodiscard]] std::uint64_t HashAddress(std::uint32_t address) const noexcept;
+  [[nodiscard]] std::uint64_t HashClient(const ClientKey& key, RecordId vlan) const noexcept;
+  void IndexInsert(std::uint32_t slot) noexcept;
+  void IndexErase(std::uint32_t slot) noexcept;
+  void EraseFrom(std::vector<std::uint32_t>& index, std::uint64_t hash, std::uint32_t slot,
+                 bool by_address) noexcept;
+  [[nodiscard]] std::uint64_t HashOf(std::uint32_t slot, bool by_address) const noexcept;
+
+  // lease_pools.cc
+  [[nodiscard]] std::uint16_t PoolOf(RecordId subnet) const noexcept;
+  [[nodiscard]] std::uint16_t PoolFor(Ipv4Address address) const noexcept;
+  [[nodiscard]] std::uint32_t PositionOf(const Pool& pool, Ipv4Address address) const noexcept;
+  [[nodiscard]] Ipv4Address AddressAt(const Pool& pool, std::uint32_t position) const noexcept;
+  [[nodiscard]] bool LayoutIsSame(const config::Snapshot& snapshot) const noexcept;
+  void BuildPool(Pool& pool, const config::Snapshot& snapshot, RebuildResult& result) noexcept;
+  void AddSegment(Pool& pool, std::uint32_t first, std::uint32_t last,
+                  RebuildResult& result) noexcept;
+  void Attach(Lease& lease) noexcept;
+  void Detach(Lease& lease) noexcept;
+  void ListAppend(Lease& lease, List list) noexcept;
+  void ListRemove(Lease& lease, List list) noexcept;
+  [[nodiscard]] bool IsExcluded(const Pool& pool, Ipv4Address address, const OfferRequest& request,
+                                const config::Snapshot& snapshot) const noexcept;
+  [[nodiscard]] Lease* Allocate(const OfferRequest& request, std::uint16_t pool,
+                                const config::Snapshot& snapshot, Instant now) noexcept;
+  [[nodiscard]] Lease* Reuse(const OfferRequest& request, Pool& pool,
+                             const config::Snapshot& snapshot, Instant now) noexcept;
+  [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;
+
+  // Heap of slots by `ends`.
+  void HeapPush(std::uint32_t slot) noexcept;
+  void HeapRemove(std::uint32_t slot) noexcept;
+  void HeapUp(std::uint32_t at) noexcept;
+  void HeapDown(std::uint32_t at) noexcept;
+
+  TableOptions options_;
+  std::vector<Lease> entries_;
+  std::vector<LeaseDetail> details_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<std::uint32_t> by_address_;  // open addressing, twice leases_max, kNone = empty
+  std::vector<std::uint32_t> by_client_;
+  std::vector<std::uint32_t> heap_;
+  std::uint32_t heap_size_ = 0;
+  std::uint32_t used_ = 0;
+  std::vector<Pool> pools_;
+  std::uint32_t pool_count_ = 0;
+  std::vector<Segment> segments_;
+  std::uint32_t segment_count_ = 0;
+  std::vector<std::uint64_t> words_;
+  std::size_t words_used_ = 0;
+  std::vector<config::SubnetRecord> layout_subnets_;
+  std::vector<config::RangeRecord> layout_ranges_;
+  std::uint32_t layout_range_count_ = 0;
+  std::uint32_t layout_subnet_count_ = 0;
+  // Entries outside every pool that may be reused: reservations and gone ranges.
+  ListEnds strays_;
+  std::uint32_t maintain_pool_ = 0;
+  std::uint32_t maintain_position_ = 0;
+};
+
+}  // namespace slipway::lease

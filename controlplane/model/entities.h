@@ -1,0 +1,188 @@
+// The entities as plain values. Which fields exist, their types, defaults and documentation are in
+// the field tables (fields.h); the rules between entities are in validate.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "controlplane/model/kinds.h"
+#include "dataplane/base/address.h"
+#include "dataplane/config/records.h"
+
+namespace slipway::model {
+
+using config::BootTarget;
+using config::FileRole;
+using config::ImageKind;
+using config::RangeKind;
+using config::RouterAdvertisement;
+using config::Sha256;
+using config::UnknownPolicy;
+using config::Uuid;
+
+struct Fabric {
+  std::string name;
+  std::string description;
+
+  friend bool operator==(const Fabric&, const Fabric&) = default;
+};
+
+struct Vlan {
+  std::string name;
+  std::string description;
+  EntityId fabric;
+  std::uint16_t vid = 0;  // 0: untagged
+  std::uint16_t mtu = 1500;
+  UnknownPolicy unknown_policy = UnknownPolicy::kIgnore;
+  RouterAdvertisement router_advertisement = RouterAdvertisement::kOff;
+
+  friend bool operator==(const Vlan&, const Vlan&) = default;
+};
+
+struct Subnet {
+  std::string name;
+  std::string description;
+  EntityId vlan;
+  IpPrefix cidr;
+  IpAddress gateway;  // not set: none
+  std::vector<IpAddress> dns_servers;
+  std::vector<IpAddress> ntp_servers;
+  std::string domain;
+  std::uint32_t lease_seconds = 600;
+  std::uint32_t boot_lease_seconds = 120;
+
+  friend bool operator==(const Subnet&, const Subnet&) = default;
+};
+
+struct AddressRange {
+  std::string description;
+  EntityId subnet;
+  RangeKind kind = RangeKind::kDynamic;
+  IpAddress first;
+  IpAddress last;  // inclusive
+
+  friend bool operator==(const AddressRange&, const AddressRange&) = default;
+};
+
+// What the launcher found, as last posted. Sizes are bounded by limits::kInventoryBytesMax.
+struct InventoryDisk {
+  std::string name;
+  std::string model;
+  std::string serial;
+  std::uint64_t bytes = 0;
+  bool rotational = false;
+
+  friend bool operator==(const InventoryDisk&, const InventoryDisk&) = default;
+};
+
+struct InventoryNic {
+  std::string name;
+  MacAddress mac;
+  std::string driver;
+  std::string pci_id;  // "8086:100e"
+  bool link = false;
+
+  friend bool operator==(const InventoryNic&, const InventoryNic&) = default;
+};
+
+struct Inventory {
+  std::uint32_t cpu_count = 0;
+  std::string cpu_model;
+  std::uint64_t memory_mib = 0;
+  std::string architecture;
+  std::string vendor;
+  std::string product;
+  std::string serial;
+  std::string firmware;  // "bios" or "uefi"
+  std::vector<InventoryDisk> disks;
+  std::vector<InventoryNic> nics;
+
+  friend bool operator==(const Inventory&, const Inventory&) = default;
+};
+
+enum class MachineOrigin : std::uint8_t { kUser = 0, kEnlisted = 1 };
+
+struct Machine {
+  std::string hostname;
+  std::string description;
+  Uuid uuid{};  // all zero: not known
+  MachineOrigin origin = MachineOrigin::kUser;
+  BootTarget boot_target = BootTarget::kLocal;
+  EntityId image;                      // with BootTarget::kImage
+  std::uint32_t state_generation = 1;  // grows when the boot target or the image changes
+  std::string kernel_options;
+  std::optional<Inventory> inventory;
+  std::string inventory_time;  // RFC 3339; empty: none yet
+
+  friend bool operator==(const Machine&, const Machine&) = default;
+};
+
+struct Interface {
+  std::string name;
+  EntityId machine;
+  MacAddress mac;
+  EntityId vlan;      // not set: any
+  EntityId subnet;    // of address
+  IpAddress address;  // not set: from the pool
+
+  friend bool operator==(const Interface&, const Interface&) = default;
+};
+
+struct ImageFile {
+  std::string name;
+  FileRole role = FileRole::kOther;
+  Sha256 sha256{};
+  std::uint64_t bytes = 0;
+
+  friend bool operator==(const ImageFile&, const ImageFile&) = default;
+};
+
+struct BootImage {
+  std::string name;
+  std::string description;
+  ImageKind kind = ImageKind::kLoader;
+  std::string architecture;
+  std::string command_line;
+  std::vector<ImageFile> files;
+
+  friend bool operator==(const BootImage&, const BootImage&) = default;
+};
+
+enum class RackState : std::uint8_t { kEnrolled = 0, kRevoked = 1 };
+
+struct Rack {
+  std::string name;
+  std::string description;
+  std::string public_key;  // CURVE key in Z85, 40 characters; set by enrolment
+  RackState state = RackState::kEnrolled;
+
+  friend bool operator==(const Rack&, const Rack&) = default;
+};
+
+// Binds an interface of a rack to a VLAN: unbound interfaces are not served.
+struct ServedInterface {
+  EntityId rack;
+  std::string name;  // as the rack's kernel calls it
+  EntityId vlan;
+
+  friend bool operator==(const ServedInterface&, const ServedInterface&) = default;
+};
+
+// The index of an alternative is its Kind.
+using Entity = std::variant<Fabric, Vlan, Subnet, AddressRange, Machine, Interface, BootImage, Rack,
+                            ServedInterface>;
+
+static_assert(std::variant_size_v<Entity> == kStoredKindCount);
+
+[[nodiscard]] inline Kind KindOf(const Entity& entity) noexcept {
+  return static_cast<Kind>(entity.index());
+}
+
+// A default entity of the kind. REQUIRES: a stored kind.
+[[nodiscard]] Entity EmptyEntity(Kind kind);
+
+}  // namespace slipway::model

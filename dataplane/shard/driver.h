@@ -35,7 +35,8 @@ struct Packet {
 };
 
 // A datagram or frame to send. `data` (and every part) must stay valid until the driver's next
-// Turn has ended; buffers from AllocateTx do.
+// Turn has ended; buffers from AllocateTx do, and so does the Packet that OnPackets is looking at:
+// a reply may be sent from the request's own buffer.
 struct Outgoing {
   ByteSpan data;
   // Appended to data, for file contents straight from a mapping; at most kGatherPartsMax.
@@ -69,10 +70,10 @@ class WatchHandler {
 
 struct DriverCounters {
   Counter packets_received;
-  Counter packets_sent;
+  Counter packets_sent;  // taken by the kernel; a UDP_SEGMENT send counts as one
   Counter bytes_received;
   Counter bytes_sent;
-  Counter send_errors;
+  Counter send_errors;   // refused by the kernel, or addressed to the wrong family
   Counter send_dropped;  // no free buffer or slot
   Counter kernel_drops;  // SO_RXQ_OVFL
   Counter truncated;
@@ -88,16 +89,21 @@ class Driver {
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
   // Takes over a bound, non-blocking UDP socket (see OpenUdp in dataplane/shard/socket.h, which
-  // sets PKTINFO and buffers). REQUIRES: before the shard is sealed; `handler` outlives the driver.
+  // sets PKTINFO and buffers) or an ICMPv6 one (OpenRawIcmpv6); closed with the driver, also if
+  // this fails. kFull past shard::kPortsMax. REQUIRES: before the shard is sealed; `handler`
+  // outlives the driver.
   [[nodiscard]] virtual Result<PortId> AddUdp(int fd, PacketHandler* handler) = 0;
   // Takes over an AF_PACKET socket for sending frames (Ethernet header included in data).
   [[nodiscard]] virtual Result<PortId> AddRaw(int fd) = 0;
 
-  // Level-triggered readiness of a descriptor that stays the caller's. kFull at a fixed capacity.
+  // Level-triggered readiness of a descriptor that stays the caller's: a handler that leaves work
+  // behind is called again in the next turn. kHangup (with errors) is reported without being asked
+  // for; with `events` 0 nothing else is. kFull at a fixed capacity (shard::kWatchesMax).
   [[nodiscard]] virtual Result<WatchId> AddWatch(int fd, std::uint32_t events,
                                                  WatchHandler* handler) = 0;
   [[nodiscard]] virtual Result<void> ChangeWatch(WatchId watch, std::uint32_t events) = 0;
-  // After this OnReady is not called for it any more; the descriptor may be closed at once.
+  // After this OnReady is not called for it any more; the descriptor may be closed at once (a
+  // driver may hold the open file until its next Turn).
   virtual void RemoveWatch(WatchId watch) = 0;
 
   // A free transmit buffer of kTxBufferBytes, to be given to Send in this turn; empty if all are in

@@ -55,8 +55,9 @@ enum class State : std::uint8_t {
 
 [[nodiscard]] std::string_view ToString(State state) noexcept;
 
-// Never both in one Entry's life: an index of kNone means "not in that list".
+// An index that points nowhere.
 inline constexpr std::uint32_t kNone = 0xFFFF'FFFF;
+inline constexpr std::uint16_t kNoPool = 0xFFFF;
 
 // Read it; only LeaseTable changes it.
 struct Lease {
@@ -65,17 +66,18 @@ struct Lease {
   bool durable = false;  // the record of this version is known to be on disk
   // An offer to the client that had the address before: falls back to this state when unused.
   State before = State::kFree;
-  std::uint16_t pool = 0;  // index of the subnet's pool
-  MacAddress mac;          // zero: not known
+  bool indexed = false;          // found by client; not so once the client was moved elsewhere
+  std::uint16_t pool = kNoPool;  // whose map has the address
+  MacAddress mac;                // zero: not known
   ClientKey client;
   RecordId vlan = 0;
   RecordId subnet = 0;
   RecordId machine = 0;       // 0: unknown machine
-  std::uint64_t version = 0;  // grows with each record of this address
-  Instant granted;
-  Instant ends;     // of the promise to the client; of the hold or quarantine otherwise
-  Instant horizon;  // what the record on disk covers
-  Duration lease;   // as promised
+  std::uint64_t version = 0;  // of its newest record; grows over the whole table
+  Instant granted;            // when that record was made, or the offer
+  Instant ends;               // of the promise to the client; of the hold or quarantine otherwise
+  Instant horizon;            // what the record on disk covers
+  Duration lease;             // as promised
   // Links of the table.
   std::uint32_t heap_at = kNone;
   std::uint32_t list_previous = kNone;

@@ -23,6 +23,7 @@
 #include "dataplane/lease/free_map.h"
 #include "dataplane/lease/lease.h"
 #include "dataplane/lease/lease_clock.h"
+#include "dataplane/lease/slot_index.h"
 
 namespace slipway::lease {
 
@@ -198,7 +199,6 @@ class LeaseTable {
 
   struct Pool {
     RecordId subnet = 0;
-    RecordId vlan = 0;
     IpPrefix prefix;
     Ipv4Address gateway;
     std::uint32_t segment_first = 0;
@@ -208,77 +208,84 @@ class LeaseTable {
     std::array<std::uint32_t, 6> counts{};  // by State, of entries inside the map
   };
 
-  static constexpr std::uint16_t kNoPool = 0xFFFF;
-
-  // lease_table.cc
+  // lease_table.cc: entries.
   [[nodiscard]] Lease* Find(Ipv4Address address) noexcept;
   [[nodiscard]] std::uint32_t FindSlot(Ipv4Address address) const noexcept;
   [[nodiscard]] std::uint32_t FindSlot(const ClientKey& key, RecordId vlan) const noexcept;
   [[nodiscard]] std::uint32_t SlotOf(const Lease& lease) const noexcept;
-  [[nodiscard]] std::uint32_t TakeSlot(Instant now) noexcept;
-  [[nodiscard]] Lease* Insert(const Client& client, Ipv4Address address, std::uint16_t pool,
-                              Instant now) noexcept;
-  void Forget(Lease& lease) noexcept;
-  void SetState(Lease& lease, State state, Instant ends) noexcept;
-  void Rekey(Lease& lease, const Client& client) noexcept;
-  void EndHold(Lease& lease, Instant now) noexcept;
-  [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
-  [[nodiscard]] std::uint64_t HashAddress(std::uint32_t address) const noexcept;
+  [[nodiscard]] std::uint64_t HashAddress(Ipv4Address address) const noexcept;
   [[nodiscard]] std::uint64_t HashClient(const ClientKey& key, RecordId vlan) const noexcept;
-  void IndexInsert(std::uint32_t slot) noexcept;
-  void IndexErase(std::uint32_t slot) noexcept;
-  void EraseFrom(std::vector<std::uint32_t>& index, std::uint64_t hash, std::uint32_t slot,
-                 bool by_address) noexcept;
-  [[nodiscard]] std::uint64_t HashOf(std::uint32_t slot, bool by_address) const noexcept;
+  [[nodiscard]] Lease* Insert(Ipv4Address address, RecordId subnet, Instant now) noexcept;
+  void Forget(Lease& lease) noexcept;
+  void SetSubnet(Lease& lease, RecordId subnet) noexcept;
+  void SetState(Lease& lease, State state, Instant ends) noexcept;
+  void Index(Lease& lease) noexcept;
+  void Unindex(Lease& lease) noexcept;
+  void AssignClient(Lease& lease, const Client& client) noexcept;
+  void EndHold(Lease& lease, Instant now) noexcept;
+  void MoveAway(Lease& lease, Instant now) noexcept;
+  [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
+  [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;
+  [[nodiscard]] Lease* EvictOldest() noexcept;
+  [[nodiscard]] Result<Lease*> CheckOwn(const Client& client, Ipv4Address address) noexcept;
+  [[nodiscard]] static bool IsReusable(State state) noexcept;
 
-  // lease_pools.cc
+  // lease_pools.cc: pools and allocation.
   [[nodiscard]] std::uint16_t PoolOf(RecordId subnet) const noexcept;
-  [[nodiscard]] std::uint16_t PoolFor(Ipv4Address address) const noexcept;
   [[nodiscard]] std::uint32_t PositionOf(const Pool& pool, Ipv4Address address) const noexcept;
   [[nodiscard]] Ipv4Address AddressAt(const Pool& pool, std::uint32_t position) const noexcept;
-  [[nodiscard]] bool LayoutIsSame(const config::Snapshot& snapshot) const noexcept;
-  void BuildPool(Pool& pool, const config::Snapshot& snapshot, RebuildResult& result) noexcept;
+  [[nodiscard]] static std::uint64_t HashLayout(const config::Snapshot& snapshot) noexcept;
+  void BuildPool(const config::SubnetRecord& subnet, const config::Snapshot& snapshot,
+                 RebuildResult& result) noexcept;
   void AddSegment(Pool& pool, std::uint32_t first, std::uint32_t last,
                   RebuildResult& result) noexcept;
-  void Attach(Lease& lease) noexcept;
-  void Detach(Lease& lease) noexcept;
-  void ListAppend(Lease& lease, List list) noexcept;
-  void ListRemove(Lease& lease, List list) noexcept;
-  [[nodiscard]] bool IsExcluded(const Pool& pool, Ipv4Address address, const OfferRequest& request,
-                                const config::Snapshot& snapshot) const noexcept;
+  void AttachAll() noexcept;
+  [[nodiscard]] static bool IsHostAddress(const Pool& pool, Ipv4Address address) noexcept;
+  [[nodiscard]] static bool IsExcluded(const Pool& pool, Ipv4Address address,
+                                       std::span<const Ipv4Address> excluded,
+                                       const config::Snapshot& snapshot) noexcept;
+  [[nodiscard]] Result<Lease*> OfferReserved(const OfferRequest& request, Lease* own,
+                                             Instant now) noexcept;
+  [[nodiscard]] bool MayKeep(const Lease& own, const OfferRequest& request,
+                             const config::Snapshot& snapshot) const noexcept;
   [[nodiscard]] Lease* Allocate(const OfferRequest& request, std::uint16_t pool,
                                 const config::Snapshot& snapshot, Instant now) noexcept;
   [[nodiscard]] Lease* Reuse(const OfferRequest& request, Pool& pool,
                              const config::Snapshot& snapshot, Instant now) noexcept;
-  [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;
 
-  // Heap of slots by `ends`.
-  void HeapPush(std::uint32_t slot) noexcept;
-  void HeapRemove(std::uint32_t slot) noexcept;
+  // lease_order.cc: lists of a pool, the heap by `ends`, and their checks.
+  void Attach(Lease& lease) noexcept;
+  void Detach(Lease& lease) noexcept;
+  [[nodiscard]] ListEnds& EndsOf(const Lease& lease) noexcept;
+  void ListAppend(Lease& lease) noexcept;
+  void ListRemove(Lease& lease) noexcept;
+  void HeapPush(Lease& lease) noexcept;
+  void HeapRemove(Lease& lease) noexcept;
+  void HeapPlace(std::uint32_t at, std::uint32_t slot) noexcept;
   void HeapUp(std::uint32_t at) noexcept;
   void HeapDown(std::uint32_t at) noexcept;
+  void CheckEntry(const Lease& lease) const;
 
   TableOptions options_;
   std::vector<Lease> entries_;
   std::vector<LeaseDetail> details_;
-  std::vector<std::uint32_t> free_slots_;
-  std::vector<std::uint32_t> by_address_;  // open addressing, twice leases_max, kNone = empty
-  std::vector<std::uint32_t> by_client_;
-  std::vector<std::uint32_t> heap_;
+  std::vector<std::uint32_t> free_slots_;  // a stack; never grows past leases_max
+  SlotIndex by_address_;
+  SlotIndex by_client_;
+  std::vector<std::uint32_t> heap_;  // slots, earliest end first
   std::uint32_t heap_size_ = 0;
   std::uint32_t used_ = 0;
-  std::vector<Pool> pools_;
+  std::uint64_t last_version_ = 0;
+  std::vector<Pool> pools_;  // ordered by subnet
   std::uint32_t pool_count_ = 0;
   std::vector<Segment> segments_;
   std::uint32_t segment_count_ = 0;
   std::vector<std::uint64_t> words_;
   std::size_t words_used_ = 0;
-  std::vector<config::SubnetRecord> layout_subnets_;
-  std::vector<config::RangeRecord> layout_ranges_;
-  std::uint32_t layout_range_count_ = 0;
-  std::uint32_t layout_subnet_count_ = 0;
-  // Entries outside every pool that may be reused: reservations and gone ranges.
-  ListEnds strays_;
+  std::vector<std::uint32_t> scratch_;  // of AttachAll
+  std::uint64_t layout_hash_ = 0;
+  // Reusable entries outside every pool: reservations and gone ranges; offers there.
+  std::array<ListEnds, 2> strays_;
   std::uint32_t maintain_pool_ = 0;
   std::uint32_t maintain_position_ = 0;
 };

@@ -1,0 +1,234 @@
+#include "dataplane/boot/decide.h"
+
+#include "dataplane/boot/identity.h"
+#include "dataplane/boot/paths.h"
+#include "dataplane/boot/script.h"
+
+namespace slipway::boot {
+namespace {
+
+using config::BootTarget;
+using config::UnknownPolicy;
+
+// What the machine is to boot in the end, whatever the stage.
+struct Goal {
+  PlanKind kind = PlanKind::kNothing;
+  const config::ImageRecord* image = nullptr;
+  std::string_view reason;
+};
+
+// Notes a rule; returns whether it matched, so that it reads as a condition.
+bool Try(BootPlan& plan, bool matched, std::string_view rule, std::string_view reason) {
+  (void)plan.rules.push_back({.rule = rule, .reason = reason, .matched = matched});
+  return matched;
+}
+
+void Finish(BootPlan& plan, PlanKind kind, std::string_view reason) {
+  plan.kind = kind;
+  plan.reason = reason;
+}
+
+const ArchitectureRow* RowOf(const Firmware& firmware) {
+  // RFC 4578 2.1: without the option it is a BIOS machine.
+  return FindArchitecture(firmware.has_architecture ? firmware.architecture : std::uint16_t{0});
+}
+
+Goal LauncherGoal(const BootRequest& request, const config::Snapshot& snapshot,
+                  std::string_view reason) {
+  const ArchitectureRow* row = RowOf(request.firmware);
+  const std::string_view architecture = row == nullptr ? "" : row->image_architecture;
+  return {PlanKind::kScript, architecture.empty() ? nullptr : snapshot.LauncherFor(architecture),
+          reason};
+}
+
+Goal KnownGoal(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) {
+  switch (request.machine->boot_target) {
+    case BootTarget::kLocal:
+      (void)Try(plan, true, "target-local", "the machine is to boot its own disk");
+      return {PlanKind::kLocal, nullptr, "target-local"};
+    case BootTarget::kWait:
+      (void)Try(plan, true, "target-wait", "the machine is to wait");
+      return {PlanKind::kWait, nullptr, "target-wait"};
+    case BootTarget::kImage:
+      (void)Try(plan, true, "target-image", "the machine is to boot its image");
+      return {PlanKind::kScript, snapshot.ImageById(request.machine->image), "target-image"};
+    case BootTarget::kLauncher:
+      break;
+  }
+  (void)Try(plan, true, "target-launcher", "the machine is to run the launcher");
+  return LauncherGoal(request, snapshot, "target-launcher");
+}
+
+Goal UnknownGoal(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) {
+  const UnknownPolicy policy = request.vlan->unknown_policy;
+  if (Try(plan, policy == UnknownPolicy::kEnlist, "unknown-enlist",
+          "the VLAN enlists unknown machines")) {
+    return LauncherGoal(request, snapshot, "unknown-enlist");
+  }
+  if (Try(plan, policy == UnknownPolicy::kWait, "unknown-wait",
+          "the VLAN lets unknown machines wait")) {
+    return {PlanKind::kWait, nullptr, "unknown-wait"};
+  }
+  if (Try(plan, policy == UnknownPolicy::kLocal, "unknown-local",
+          "the VLAN lets unknown machines boot their own disk")) {
+    return {PlanKind::kLocal, nullptr, "unknown-local"};
+  }
+  (void)Try(plan, true, "unknown-ignore", "the VLAN ignores unknown machines");
+  return {};
+}
+
+const config::ImageFile* FileOf(const config::ImageRecord& image, config::FileRole role) {
+  for (const config::ImageFile& file : image.files) {
+    if (file.role == role) {
+      return &file;
+    }
+  }
+  return nullptr;
+}
+
+// Kernel, initrd and command line of a script plan; or the machine waits, with the reason.
+void LoadImage(const BootRequest& request, const Goal& goal, BootPlan& plan) {
+  if (!Try(plan, goal.image != nullptr, "image-known", "the snapshot has the image")) {
+    return Finish(plan, PlanKind::kWait, "no-image");
+  }
+  plan.image = goal.image;
+  plan.kernel = FileOf(*goal.image, config::FileRole::kKernel);
+  plan.initrd = FileOf(*goal.image, config::FileRole::kInitrd);
+  if (!Try(plan, plan.kernel != nullptr, "image-has-kernel", "the image has a kernel")) {
+    return Finish(plan, PlanKind::kWait, "no-kernel");
+  }
+  const std::string_view options =
+      request.machine == nullptr ? "" : request.machine->kernel_options.view();
+  const bool fits =
+      plan.command_line.Assign(goal.image->command_line) &&
+      (options.empty() || plan.command_line.empty() || plan.command_line.push_back(' ')) &&
+      plan.command_line.Append(options);
+  if (!Try(plan, fits && IsScriptText(plan.command_line), "command-line-plain",
+           "the command line is plain text of a bearable length")) {
+    plan.command_line.clear();
+    return Finish(plan, PlanKind::kWait, "bad-command-line");
+  }
+  Finish(plan, PlanKind::kScript, goal.reason);
+}
+
+// What the firmware is told to fetch first. Also for machines that end on their own disk: firmware
+// that gets no boot file tries for minutes before it goes on.
+void ChooseLoader(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) {
+  const Firmware& firmware = request.firmware;
+  const ArchitectureRow* row = RowOf(firmware);
+  if (!Try(plan, row != nullptr, "architecture-known", "the architecture is in the table")) {
+    return Finish(plan, PlanKind::kNothing, "unknown-architecture");
+  }
+  if (!Try(plan, !row->loader.empty(), "architecture-has-loader",
+           "this release has a loader for the architecture")) {
+    return Finish(plan, PlanKind::kNothing, "no-loader-in-this-release");
+  }
+  if (!Try(plan, snapshot.FileByName(row->loader).file != nullptr, "loader-in-snapshot",
+           "the loader is among the files of the snapshot")) {
+    return Finish(plan, PlanKind::kNothing, "no-loader-file");
+  }
+  const bool by_http = row->transport == LoaderTransport::kHttp;
+  if (by_http) {
+    Url path(kFilesPrefix);
+    (void)path.Append(row->loader);
+    plan.file = RackUrl(request.server, path);
+  } else {
+    (void)plan.file.Assign(row->loader);
+  }
+  plan.file_is_url = by_http;
+  plan.echo_http_client = firmware.client_class == ClientClass::kHttp;
+  plan.echo_pxe_client = firmware.client_class == ClientClass::kPxe;
+  Finish(plan, PlanKind::kLoader, by_http ? "loader-by-http" : "loader-by-tftp");
+}
+
+// iPXE asks by DHCP: the script's URL, or a better iPXE first.
+void ChooseForIpxe(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) {
+  const Firmware& firmware = request.firmware;
+  // An iPXE without option 175 says nothing of its features: believed, since ours all have them.
+  const bool told = firmware.ipxe_http || firmware.ipxe_kernel;
+  const bool able = !told || (firmware.ipxe_http && firmware.ipxe_kernel);
+  if (!Try(plan, able, "ipxe-able", "this iPXE has HTTP and can start kernels")) {
+    return ChooseLoader(request, snapshot, plan);
+  }
+  plan.file = RackUrl(request.server, kIpxeScriptPath);
+  plan.file_is_url = true;
+  Finish(plan, PlanKind::kScript, "ipxe-script");
+}
+
+}  // namespace
+
+BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) noexcept {
+  BootPlan plan;
+  if (!Try(plan, request.vlan != nullptr, "link-served", "the machine is on a served VLAN")) {
+    Finish(plan, PlanKind::kNothing, "unserved-link");
+    return plan;
+  }
+  const bool known = Try(plan, request.machine != nullptr, "machine-known",
+                         "the MAC belongs to an interface of a machine");
+  const Goal goal =
+      known ? KnownGoal(request, snapshot, plan) : UnknownGoal(request, snapshot, plan);
+  if (goal.kind == PlanKind::kNothing) {
+    Finish(plan, PlanKind::kNothing, "unknown-ignore");
+    return plan;
+  }
+  plan.answer = true;
+  if (request.transport == Transport::kHttp && request.stage == Stage::kIpxe) {
+    if (goal.kind == PlanKind::kScript) {
+      LoadImage(request, goal, plan);
+    } else {
+      Finish(plan, goal.kind, goal.reason);
+    }
+    return plan;
+  }
+  if (!Try(plan, request.firmware.boots(), "boot-client", "the client is firmware or a loader")) {
+    Finish(plan, PlanKind::kNothing, "not-a-boot-client");
+    return plan;
+  }
+  if (Try(plan, request.stage == Stage::kIpxe, "stage-ipxe", "iPXE is running already")) {
+    ChooseForIpxe(request, snapshot, plan);
+  } else {
+    ChooseLoader(request, snapshot, plan);
+  }
+  return plan;
+}
+
+void FindMachine(const config::Snapshot& snapshot, BootRequest& request) noexcept {
+  request.interface = nullptr;
+  request.machine = nullptr;
+  const config::InterfaceRecord* interface = snapshot.InterfaceByMac(request.mac);
+  if (interface == nullptr || IsSharedMac(request.mac)) {
+    return;
+  }
+  if (interface->vlan != 0 && request.vlan != nullptr && interface->vlan != request.vlan->id) {
+    return;
+  }
+  request.interface = interface;
+  request.machine = snapshot.MachineById(interface->machine);
+}
+
+Url RackUrl(Ipv4Address server, std::string_view path) noexcept {
+  Url url("http://");
+  (void)url.Append(ToText(server));
+  (void)url.Append(":5248");
+  static_assert(kHttpPort == 5248);
+  (void)url.Append(path);
+  return url;
+}
+
+std::string_view ToString(PlanKind kind) noexcept {
+  switch (kind) {
+    case PlanKind::kNothing:
+      return "nothing";
+    case PlanKind::kLoader:
+      return "loader";
+    case PlanKind::kScript:
+      return "script";
+    case PlanKind::kLocal:
+      return "local";
+    case PlanKind::kWait:
+      return "wait";
+  }
+  return "unknown";
+}
+
+}  // namespace slipway::boot

@@ -1,0 +1,432 @@
+#include "dataplane/lease/lease_table.h"
+
+#include <algorithm>
+
+#include "dataplane/base/check.h"
+#include "dataplane/base/random.h"
+
+namespace slipway::lease {
+namespace {
+
+// Entries that end without a report (offers, quarantines) are bounded per call of Expire too.
+constexpr std::size_t kSilentEndsMax = 256;
+
+}  // namespace
+
+LeaseTable::LeaseTable(const TableOptions& options)
+    : options_(options),
+      entries_(options.leases_max),
+      details_(options.leases_max),
+      by_address_(options.leases_max),
+      by_client_(options.leases_max),
+      heap_(options.leases_max),
+      pools_(options.pools_max),
+      segments_(options.ranges_max),
+      words_(FreeMap::WordsFor(options.pool_addresses_max) +
+             std::size_t{options.pools_max} * FreeMap::kLevels * 2),
+      scratch_(options.leases_max) {
+  SLIP_CHECK(options.leases_max > 0 && options.leases_max < kNone);
+  SLIP_CHECK(options.pools_max < kNoPool);
+  free_slots_.reserve(options.leases_max);
+  for (std::uint32_t slot = options.leases_max; slot > 0; --slot) {
+    free_slots_.push_back(slot - 1);
+  }
+}
+
+std::uint64_t LeaseTable::MemoryBytes(const TableOptions& options) noexcept {
+  const std::uint64_t leases = options.leases_max;
+  return leases * (sizeof(Lease) + sizeof(LeaseDetail) + 3 * sizeof(std::uint32_t)) +
+         2 * SlotIndex::BytesFor(options.leases_max) + options.pools_max * sizeof(Pool) +
+         options.ranges_max * sizeof(Segment) +
+         FreeMap::WordsFor(options.pool_addresses_max) * sizeof(std::uint64_t);
+}
+
+// ---- entries ----
+
+std::uint64_t LeaseTable::HashAddress(Ipv4Address address) const noexcept {
+  return Mix64(address.value ^ options_.hash_seed);
+}
+
+std::uint64_t LeaseTable::HashClient(const ClientKey& key, RecordId vlan) const noexcept {
+  return Mix64(Mix64(Mix64(key.low ^ options_.hash_seed) ^ key.high) ^ vlan);
+}
+
+std::uint32_t LeaseTable::SlotOf(const Lease& lease) const noexcept {
+  const auto slot = static_cast<std::size_t>(&lease - entries_.data());
+  SLIP_DCHECK(slot < entries_.size());
+  return static_cast<std::uint32_t>(slot);
+}
+
+std::uint32_t LeaseTable::FindSlot(Ipv4Address address) const noexcept {
+  return by_address_.Find(HashAddress(address),
+                          [&](std::uint32_t slot) { return entries_[slot].address == address; });
+}
+
+std::uint32_t LeaseTable::FindSlot(const ClientKey& key, RecordId vlan) const noexcept {
+  return by_client_.Find(HashClient(key, vlan), [&](std::uint32_t slot) {
+    return entries_[slot].client == key && entries_[slot].vlan == vlan;
+  });
+}
+
+Lease* LeaseTable::Find(Ipv4Address address) noexcept {
+  const std::uint32_t slot = FindSlot(address);
+  return slot == kNone ? nullptr : &entries_[slot];
+}
+
+bool LeaseTable::IsReusable(State state) noexcept {
+  return state == State::kReleased || state == State::kExpired;
+}
+
+Lease* LeaseTable::Insert(Ipv4Address address, RecordId subnet, Instant now) noexcept {
+  SLIP_DCHECK(FindSlot(address) == kNone);
+  if (free_slots_.empty()) {
+    Lease* oldest = EvictOldest();
+    if (oldest == nullptr) {
+      return nullptr;
+    }
+    Forget(*oldest);
+  }
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  ++used_;
+  Lease& lease = entries_[slot];
+  lease = Lease{};
+  details_[slot] = LeaseDetail{};
+  lease.address = address;
+  lease.subnet = subnet;
+  lease.state = State::kReleased;
+  lease.granted = now;
+  lease.ends = now;
+  by_address_.Insert(HashAddress(address), slot);
+  Attach(lease);
+  return &lease;
+}
+
+// The entry that is longest over, of all pools: only when the table itself is full.
+Lease* LeaseTable::EvictOldest() noexcept {
+  Lease* oldest = nullptr;
+  const auto look = [&](std::uint32_t slot) {
+    if (slot != kNone && (oldest == nullptr || entries_[slot].ends < oldest->ends)) {
+      oldest = &entries_[slot];
+    }
+  };
+  look(strays_[kReusable].head);
+  for (std::uint32_t i = 0; i < pool_count_; ++i) {
+    look(pools_[i].lists[kReusable].head);
+  }
+  return oldest;
+}
+
+void LeaseTable::SetSubnet(Lease& lease, RecordId subnet) noexcept {
+  if (lease.subnet == subnet) {
+    return;
+  }
+  if (lease.pool != kNoPool) {
+    Pool& pool = pools_[lease.pool];
+    pool.map.Free(PositionOf(pool, lease.address));
+  }
+  Detach(lease);
+  lease.subnet = subnet;
+  Attach(lease);
+}
+
+void LeaseTable::Forget(Lease& lease) noexcept {
+  const std::uint32_t slot = SlotOf(lease);
+  Unindex(lease);
+  HeapRemove(lease);
+  if (lease.pool != kNoPool) {
+    Pool& pool = pools_[lease.pool];
+    pool.map.Free(PositionOf(pool, lease.address));
+  }
+  Detach(lease);
+  by_address_.Erase(slot,
+                    [&](std::uint32_t other) { return HashAddress(entries_[other].address); });
+  lease = Lease{};
+  free_slots_.push_back(slot);
+  --used_;
+}
+
+void LeaseTable::SetState(Lease& lease, State state, Instant ends) noexcept {
+  HeapRemove(lease);
+  const std::uint16_t pool = lease.pool;
+  ListRemove(lease);
+  if (pool != kNoPool) {
+    auto& counts = pools_[pool].counts;
+    --counts[static_cast<std::size_t>(lease.state)];
+    ++counts[static_cast<std::size_t>(state)];
+  }
+  lease.state = state;
+  lease.ends = ends;
+  ListAppend(lease);
+  if (!IsReusable(state)) {
+    HeapPush(lease);
+  }
+}
+
+void LeaseTable::Index(Lease& lease) noexcept {
+  SLIP_DCHECK(!lease.indexed);
+  lease.indexed = true;
+  by_client_.Insert(HashClient(lease.client, lease.vlan), SlotOf(lease));
+}
+
+void LeaseTable::Unindex(Lease& lease) noexcept {
+  if (!lease.indexed) {
+    return;
+  }
+  by_client_.Erase(SlotOf(lease), [&](std::uint32_t other) {
+    return HashClient(entries_[other].client, entries_[other].vlan);
+  });
+  lease.indexed = false;
+}
+
+// Makes the entry the one by which the client is found. REQUIRES: the client has no other.
+void LeaseTable::AssignClient(Lease& lease, const Client& client) noexcept {
+  if (!lease.indexed || lease.client != client.key || lease.vlan != client.vlan) {
+    Unindex(lease);
+    lease.client = client.key;
+    lease.vlan = client.vlan;
+    Index(lease);
+  }
+  lease.mac = client.mac;
+  lease.machine = client.machine;
+}
+
+// The client goes to another address: what it had stays its promise, but it is not found by it.
+void LeaseTable::MoveAway(Lease& lease, Instant now) noexcept {
+  Unindex(lease);
+  if (lease.state == State::kOffered) {
+    EndHold(lease, now);
+  }
+}
+
+// An offer that was not taken: back to what it was.
+void LeaseTable::EndHold(Lease& lease, Instant now) noexcept {
+  if (IsReusable(lease.before)) {
+    SetState(lease, lease.before, now);
+  } else {
+    Forget(lease);
+  }
+}
+
+Lease* LeaseTable::Hold(Lease& lease, const Client& client, Instant now) noexcept {
+  AssignClient(lease, client);
+  if (lease.state == State::kBound) {
+    return &lease;
+  }
+  if (lease.state != State::kOffered) {
+    lease.before = lease.state;
+  }
+  lease.granted = now;
+  SetState(lease, State::kOffered, now + kOfferHold);
+  return &lease;
+}
+
+// Another client gets the address. What the first one had is over.
+Lease* LeaseTable::TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept {
+  SLIP_CHECK(lease.state != State::kBound);
+  SLIP_CHECK(lease.state != State::kDeclined);
+  Unindex(lease);
+  details_[SlotOf(lease)] = LeaseDetail{};
+  SetSubnet(lease, request.subnet);
+  lease.durable = false;
+  SetState(lease, State::kReleased, now);
+  (void)Hold(lease, request.client, now);
+  lease.before = State::kFree;
+  return &lease;
+}
+
+// ---- the client's side ----
+
+Result<Lease*> LeaseTable::CheckOwn(const Client& client, Ipv4Address address) noexcept {
+  Lease* lease = Find(address);
+  if (lease == nullptr) {
+    return Fail(ErrorCode::kNotFound);
+  }
+  if (lease->state == State::kDeclined || lease->client != client.key ||
+      lease->vlan != client.vlan) {
+    return Fail(ErrorCode::kConflict);
+  }
+  return lease;
+}
+
+Result<const Lease*> LeaseTable::Check(const Client& client, Ipv4Address address) const {
+  const std::uint32_t slot = FindSlot(address);
+  if (slot == kNone) {
+    return Fail(ErrorCode::kNotFound);
+  }
+  const Lease& lease = entries_[slot];
+  if (lease.state == State::kDeclined || lease.client != client.key || lease.vlan != client.vlan) {
+    return Fail(ErrorCode::kConflict);
+  }
+  return &lease;
+}
+
+Result<BindResult> LeaseTable::Bind(const Client& client, Ipv4Address address, Duration lease,
+                                    Instant now, const LeaseDetail& detail) {
+  Lease* bound = SLIP_TRY(CheckOwn(client, address));
+  LeaseDetail& kept = details_[SlotOf(*bound)];
+  const bool renewal = bound->state == State::kBound;
+  const bool same = bound->mac == client.mac && bound->machine == client.machine &&
+                    kept.hostname == detail.hostname && kept.client_id == detail.client_id;
+  const Instant promised = now + lease;
+  const bool needs_log = !renewal || !bound->durable || !same || promised > bound->horizon;
+  // A promise never shrinks: an answer that gets lost leaves the client with the older one.
+  const Instant ends = renewal ? std::max(bound->ends, promised) : promised;
+  if (!bound->indexed) {
+    const std::uint32_t other = FindSlot(client.key, client.vlan);
+    if (other != kNone) {
+      MoveAway(entries_[other], now);
+    }
+  }
+  AssignClient(*bound, client);
+  SetState(*bound, State::kBound, ends);
+  bound->lease = lease;
+  bound->before = State::kFree;
+  if (needs_log) {
+    kept = detail;
+    bound->granted = now;
+    bound->horizon = std::max(renewal ? bound->horizon : now, now + lease * 2);
+    bound->version = ++last_version_;
+    bound->durable = false;
+  }
+  return BindResult{.lease = bound, .needs_log = needs_log};
+}
+
+Result<const Lease*> LeaseTable::Release(const Client& client, Ipv4Address address, Instant now) {
+  Lease* lease = SLIP_TRY(CheckOwn(client, address));
+  if (lease->state != State::kBound) {
+    return Fail(ErrorCode::kNotFound);
+  }
+  lease->version = ++last_version_;
+  lease->durable = false;
+  lease->granted = now;
+  lease->horizon = now;
+  SetState(*lease, State::kReleased, now);
+  return lease;
+}
+
+Result<const Lease*> LeaseTable::Decline(const Client& client, Ipv4Address address, Instant now) {
+  Lease* lease = SLIP_TRY(CheckOwn(client, address));
+  if (lease->state != State::kBound) {
+    return Fail(ErrorCode::kNotFound);
+  }
+  if (lease->pool != kNoPool) {
+    const Pool& pool = pools_[lease->pool];
+    const std::uint32_t declined = pool.counts[static_cast<std::size_t>(State::kDeclined)];
+    if (declined >= std::max(1U, pool.map.size() / kQuarantineShare)) {
+      (void)Release(client, address, now);
+      return Fail(ErrorCode::kFull);
+    }
+  }
+  Unindex(*lease);
+  lease->version = ++last_version_;
+  lease->durable = false;
+  lease->granted = now;
+  lease->lease = kQuarantine;
+  lease->horizon = now + kQuarantine;
+  SetState(*lease, State::kDeclined, now + kQuarantine);
+  return lease;
+}
+
+// ---- time and durability ----
+
+std::size_t LeaseTable::Expire(Instant now, std::span<const Lease*> out) {
+  std::size_t ended = 0;
+  std::size_t silent = 0;
+  while (heap_size_ > 0 && ended < out.size() && silent < kSilentEndsMax) {
+    Lease& lease = entries_[heap_[0]];
+    if (lease.ends > now) {
+      break;
+    }
+    if (lease.state == State::kBound) {
+      lease.version = ++last_version_;
+      lease.durable = false;
+      lease.granted = now;
+      lease.horizon = now;
+      SetState(lease, State::kExpired, lease.ends);
+      out[ended++] = &lease;
+      continue;
+    }
+    ++silent;
+    if (lease.state == State::kOffered) {
+      EndHold(lease, now);
+    } else {
+      Forget(lease);
+    }
+  }
+  return ended;
+}
+
+Instant LeaseTable::next_deadline() const noexcept {
+  return heap_size_ == 0 ? Instant::Never() : entries_[heap_[0]].ends;
+}
+
+void LeaseTable::MarkDurable(Ipv4Address address, std::uint64_t version) noexcept {
+  Lease* lease = Find(address);
+  if (lease != nullptr && lease->version == version) {
+    lease->durable = true;
+  }
+}
+
+// ---- looking ----
+
+const Lease* LeaseTable::ByAddress(Ipv4Address address) const noexcept {
+  const std::uint32_t slot = FindSlot(address);
+  return slot == kNone ? nullptr : &entries_[slot];
+}
+
+const Lease* LeaseTable::ByClient(const ClientKey& key, RecordId vlan) const noexcept {
+  const std::uint32_t slot = FindSlot(key, vlan);
+  return slot == kNone ? nullptr : &entries_[slot];
+}
+
+const LeaseDetail& LeaseTable::DetailOf(const Lease& lease) const noexcept {
+  return details_[SlotOf(lease)];
+}
+
+const Lease* LeaseTable::At(std::uint32_t slot) const noexcept {
+  SLIP_CHECK(slot < entries_.size());
+  return entries_[slot].state == State::kFree ? nullptr : &entries_[slot];
+}
+
+// ---- restart ----
+
+Result<void> LeaseTable::Restore(const RestoredLease& restored, const Now& now) {
+  const Lease& from = restored.lease;
+  last_version_ = std::max(last_version_, from.version);
+  Lease* lease = Find(from.address);
+  if (lease != nullptr && lease->version > from.version) {
+    return {};
+  }
+  if (lease == nullptr) {
+    lease = Insert(from.address, from.subnet, now.instant);
+    if (lease == nullptr) {
+      return Fail(ErrorCode::kFull);
+    }
+  }
+  Unindex(*lease);
+  const std::uint32_t other = FindSlot(from.client, from.vlan);
+  const bool newest = other == kNone || entries_[other].version < from.version;
+  if (newest && other != kNone) {
+    MoveAway(entries_[other], now.instant);
+  }
+  lease->client = from.client;
+  lease->vlan = from.vlan;
+  SetSubnet(*lease, from.subnet);
+  lease->mac = from.mac;
+  lease->machine = from.machine;
+  lease->version = from.version;
+  lease->lease = from.lease;
+  lease->durable = true;
+  lease->before = State::kFree;
+  details_[SlotOf(*lease)] = restored.detail;
+  lease->granted = EndOf(restored.stamp, Duration{}, now);
+  lease->horizon = EndOf(restored.stamp, restored.horizon, now);
+  SetState(*lease, from.state, IsReusable(from.state) ? lease->granted : lease->horizon);
+  if (newest && from.state != State::kDeclined) {
+    Index(*lease);
+  }
+  return {};
+}
+
+}  // namespace slipway::lease

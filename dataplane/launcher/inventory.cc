@@ -355,7 +355,7 @@ void WriteInventory(const Inventory& inventory, const InventoryContext& context,
   writer.Field("uptime_ms", context.uptime_ms);
   writer.Field("boot_mac", ToText(context.boot_mac).view());
   writer.Field("address", ToText(context.address).view());
-  writer.Field("firmware", inventory.efi ? "efi" : "bios");
+  writer.Field("firmware", inventory.efi ? "uefi" : "bios");
   writer.Flag("secure_boot", inventory.secure_boot);
   writer.Field("uuid", Text(inventory.root + "/sys/class/dmi/id/product_uuid"));
   WriteDmi(inventory, writer);

@@ -1,0 +1,66 @@
+# Shows what happens, as it happens: follows the region's event stream and prints a line for each
+# boot step, with the time since its machine was powered on. Sourced after lab.sh.
+
+# events_follow: the stream, one JSON object a line, for as long as the region lives.
+events_follow() {
+  while lab_alive region; do
+    $api_in curl --silent --no-buffer --header "@$lab/authorization" \
+      --header 'Accept: text/event-stream' ${last_event:+--header "Last-Event-ID: $last_event"} \
+      "$region_api/v1/events?topics=boot,event" 2>/dev/null
+    sleep 0.5
+  done | sed -u -n 's/^data: //p'
+}
+
+# Turns the objects into "TIME|STEP|NAME|BYTES|DURATION|OK|MAC|ADDRESS|CODE|DETAIL". They are flat.
+events_split() {
+  awk '
+    function get(key,   at, rest) {
+      if (!match($0, "\"" key "\" *: *(\"([^\"\\\\]|\\\\.)*\"|[^,}]*)")) return ""
+      rest = substr($0, RSTART, RLENGTH)
+      sub("^\"" key "\" *: *", "", rest)
+      gsub(/^"|"$/, "", rest)
+      gsub(/\\\//, "/", rest)
+      gsub(/[|]/, "/", rest)
+      return rest == "null" ? "" : rest
+    }
+    {
+      print get("time") "|" get("step") "|" get("name") "|" get("bytes") "|" \
+        get("duration_ms") "|" get("ok") "|" get("mac") "|" get("address") "|" get("code") "|" \
+        get("subject") "|" get("detail")
+      fflush()
+    }'
+}
+
+# events_show MAC=NAME...: lines for people.
+events_show() {
+  local time step name bytes duration ok mac address code subject detail machine pair start since
+  while IFS='|' read -r time step name bytes duration ok mac address code subject detail; do
+    machine=
+    for pair in "$@"; do
+      [ "${pair%%=*}" != "$mac" ] || machine=${pair#*=}
+    done
+    since='        '
+    if [ -n "$machine" ] && start=$(cat "$lab/vm-$machine.start" 2>/dev/null) && [ -n "$start" ]; then
+      since=$(($(date -d "$time" +%s%3N) - start))
+      since=$(printf '%5d.%02d' $((since / 1000)) $((since % 1000 / 10)))
+    fi
+    if [ -n "$step" ]; then
+      printf '  %s s  %-6s %-16s %s%s%s%s\n' "$since" "${machine:-$mac}" "$step" "${name:+$name }" \
+        "${address:+$address }" "$(size_text "$bytes" "$duration")" "$([ "$ok" != false ] || echo failed)"
+    elif [ -n "$code" ]; then
+      printf '  %s    %-6s %-16s %s %s\n' "$since" region "$code" "$subject" "$detail"
+    fi
+  done
+}
+
+# "8.2 MiB in 240 ms"; nothing for nothing.
+size_text() {
+  [ "${1:-0}" != 0 ] || return 0
+  awk -v bytes="$1" -v ms="${2:-0}" 'BEGIN {
+    if (bytes >= 1048576) text = sprintf("%.1f MiB", bytes / 1048576)
+    else if (bytes >= 1024) text = sprintf("%.1f KiB", bytes / 1024)
+    else text = bytes " B"
+    if (ms > 0) text = text sprintf(" in %.0f ms", ms)
+    printf "%s ", text
+  }'
+}

@@ -49,6 +49,10 @@ class MemoryDirectory final : public link::RackDirectory {
     bool revoked = false;
   };
 
+  [[nodiscard]] static link::PeerKind KindOf(const link::TokenRecord& token, WallTime now);
+  [[nodiscard]] Result<link::RackId> Enrol(link::TokenId token, std::string_view name,
+                                           const link::PublicKey& key, WallTime now);
+
   std::mutex mutex_;
   std::map<link::RackId, Rack> racks_;
   std::map<link::TokenId, link::TokenRecord> tokens_;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "dataplane/base/time.h"
 #include "dataplane/link/envelope.h"
@@ -45,14 +44,14 @@ class Channel {
   [[nodiscard]] Received Receive(ByteSpan message, bool any_connection, Instant now);
 
   template <typename Table>
-  [[nodiscard]] bool Send(MessageOutput& out, flatbuffers::Offset<Table> body, Instant now,
+  [[nodiscard]] bool Send(MessageOutput& out, flatbuffers::Offset<Table> body,
                           std::uint64_t trace = 0) {
-    return SendUnion(out, schema::LinkBodyTraits<Table>::enum_value, body.Union(), now, trace);
+    return SendUnion(out, schema::LinkBodyTraits<Table>::enum_value, body.Union(), trace);
   }
 
   // False: it could not be sent.
   [[nodiscard]] bool SendUnion(MessageOutput& out, schema::LinkBody type,
-                               flatbuffers::Offset<void> body, Instant now, std::uint64_t trace);
+                               flatbuffers::Offset<void> body, std::uint64_t trace);
 
   [[nodiscard]] flatbuffers::FlatBufferBuilder& builder() { return writer_.Begin(); }
 
@@ -61,9 +60,9 @@ class Channel {
   // The peer grants; false if that is more than it may.
   [[nodiscard]] bool TakeCredit(std::uint64_t bytes) noexcept;
   // The first grant of a session.
-  [[nodiscard]] bool GrantAll(MessageOutput& out, Instant now);
+  [[nodiscard]] bool GrantAll(MessageOutput& out);
   // `bytes` of received data are applied: grants again when a step has come together.
-  [[nodiscard]] bool Consumed(MessageOutput& out, std::uint64_t bytes, Instant now);
+  [[nodiscard]] bool Consumed(MessageOutput& out, std::uint64_t bytes);
   [[nodiscard]] bool SendHeartbeatIfDue(MessageOutput& out, Instant now);
 
   [[nodiscard]] bool IsDead(Instant now) const noexcept { return now - last_heard_ >= kPeerDead; }
@@ -74,7 +73,9 @@ class Channel {
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
 
  private:
-  [[nodiscard]] std::optional<RejectReason> CheckNumbers(const schema::Envelope& envelope);
+  [[nodiscard]] Received Judge(const schema::Envelope& envelope, std::size_t bytes,
+                               bool any_connection) const;
+  [[nodiscard]] bool Grant(MessageOutput& out, std::uint64_t bytes);
 
   LinkCounters& counters_;
   EnvelopeReader reader_;

@@ -53,9 +53,10 @@ struct LinkCounters {
   Counter messages_sent;
   Counter bytes_received;
   Counter bytes_sent;
-  Counter handled;   // messages that reached a handler
-  Counter sessions;  // established
-  Counter resets;    // sessions ended by this side for a broken rule
+  Counter handled;     // messages that reached a handler
+  Counter facts_seen;  // messages of facts that were committed before (de-duplicated)
+  Counter sessions;    // established
+  Counter resets;      // sessions ended by this side for a broken rule
 
   void Reject(RejectReason reason) noexcept { rejected[std::to_underlying(reason)].Add(); }
 
@@ -66,13 +67,17 @@ struct LinkCounters {
   [[nodiscard]] std::uint64_t RejectedTotal() const noexcept;
 };
 
+// The body is there, verified, and of a kind that this version knows.
+[[nodiscard]] bool HasKnownBody(const schema::Envelope& envelope) noexcept;
+
 // Same major version, minor versions at most one apart.
 [[nodiscard]] bool VersionAccepted(std::uint16_t version) noexcept;
 
 // Checks messages. One per thread: it keeps an aligned copy of a message that arrived unaligned.
 class EnvelopeReader {
  public:
-  // The envelope is valid until the next call or until `message` goes, whichever comes first.
+  // The envelope's body may be of a kind that this version does not know: see HasKnownBody. The
+  // pointer is valid until the next call or until `message` goes, whichever comes first.
   [[nodiscard]] std::expected<const schema::Envelope*, RejectReason> Read(ByteSpan message);
 
  private:
@@ -84,7 +89,7 @@ struct EnvelopeHeader {
   std::uint64_t acknowledged = 0;
   std::uint64_t trace = 0;
   std::uint64_t connection = 0;
-  std::uint16_t version = kVersion;
+  std::uint16_t version = kProtocolVersion;
 };
 
 // Makes messages. Take builder(), create the body in it, Finish. Memory is kept between messages.

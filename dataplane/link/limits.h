@@ -18,7 +18,7 @@ inline constexpr std::uint32_t kVerifierTablesMax = 65'536;
 inline constexpr std::uint32_t kVerifierDepthMax = 8;  // envelope, body, vector element, struct
 inline constexpr std::uint8_t kVersionMajor = 0;
 inline constexpr std::uint8_t kVersionMinor = 1;
-inline constexpr std::uint16_t kVersion = (kVersionMajor << 8) | kVersionMinor;
+inline constexpr std::uint16_t kProtocolVersion = (kVersionMajor << 8) | kVersionMinor;
 
 // Credit: bytes of data messages (SnapshotChunk, Delta, Facts) in flight, per direction.
 inline constexpr std::uint64_t kCreditBytes = limits::kLinkCreditBytes;

@@ -93,40 +93,43 @@ class RackLink {
 
  private:
   struct Outbox {
-    FactCursor sent;  // the next record to send
-    std::uint64_t table_position = 0;
-    bool table = false;
-  };
-
-  struct Incoming {
-    bool open = false;
-    config::Generation generation;
-    std::uint32_t chunks = 0;
+    FactCursor sent;                   // the next record to send
+    std::uint64_t table_position = 0;  // parts of the table sent, while it is sent
   };
 
   void Attempt(Instant now);
-  void Down(std::string_view reason, bool broken_rule, Instant now);
-  void Greet(Instant now);
+  // Ends the connection, if there is one, and plans the next attempt.
+  void Down(std::string_view reason, Instant now);
+  // The peer broke a rule: says so, then Down.
+  void Broken(RejectReason reason, Instant now);
+  template <typename Table>
+  bool Send(flatbuffers::Offset<Table> body, Instant now);
   void SendEnrol(Instant now);
   void SendHello(Instant now);
   void Deliver(const schema::Envelope& envelope, std::uint64_t bytes, Instant now);
   void DeliverUp(const schema::Envelope& envelope, std::uint64_t bytes, Instant now);
+  void DeliverDown(const schema::Envelope& envelope, std::uint64_t bytes, Instant now);
   void OnEnrolled(const schema::Enrolled& enrolled, Instant now);
   void OnWelcome(const schema::Welcome& welcome, Instant now);
+  void OnReject(const schema::Reject& reject, Instant now);
+  void Established(const schema::Welcome& welcome, Instant now);
+  void Consumed(std::uint64_t bytes, Instant now);
+  // rack_snapshot.cc
   void OnSnapshotBegin(const schema::SnapshotBegin& begin, Instant now);
-  void OnSnapshotChunk(const schema::SnapshotChunk& chunk, std::uint64_t bytes, Instant now);
+  void OnSnapshotChunk(const schema::SnapshotChunk& chunk, Instant now);
   void OnSnapshotEnd(const schema::SnapshotEnd& end, Instant now);
-  void OnDelta(const schema::Delta& delta, std::uint64_t bytes, Instant now);
-  void OnFactsCommitted(const schema::FactsCommitted& committed, Instant now);
-  void OnQuery(const schema::Query& query, Instant now);
+  void OnDelta(const schema::Delta& delta, Instant now);
   [[nodiscard]] bool ReadRecords(
       const flatbuffers::Vector<flatbuffers::Offset<schema::LinkRecord>>* records);
   void Resync(std::string_view reason, Instant now);
+  void SendResync(Instant now);
   void SendLive(Instant now);
+  // rack_facts.cc
+  void StartOutboxes(const schema::Welcome& welcome);
   void PumpFacts(Instant now);
-  [[nodiscard]] bool SendFacts(FactClass fact_class, Outbox& outbox, Instant now);
-  void Broken(RejectReason reason, Instant now);
-  void Sent(bool ok, Instant now);
+  [[nodiscard]] bool SendFacts(FactClass fact_class, Instant now);
+  void OnFactsCommitted(const schema::FactsCommitted& committed, Instant now);
+  void OnQuery(const schema::Query& query, Instant now);
 
   RackLinkOptions options_;
   RackTransport& transport_;
@@ -139,20 +142,25 @@ class RackLink {
   State state_ = State::kIdle;
   std::size_t endpoint_ = 0;
   bool with_token_ = false;
+  std::uint64_t nonce_ = 0;
   Duration backoff_ = kReconnectMin;
-  Instant deadline_ = Instant::Never();     // of the wait or the handshake
-  Instant next_resync_ = Instant::Never();  // a resync that waits for its time
+  Instant deadline_ = Instant::Never();  // of the wait or of the handshake
+  Instant up_since_;
+  // Snapshots.
+  bool awaiting_snapshot_ = false;         // nothing but a whole snapshot is of use
+  Instant resync_due_ = Instant::Never();  // a resync that waits for its time
   Instant resync_allowed_;
   std::string resync_reason_;
-  bool awaiting_snapshot_ = false;  // deltas are of no use until a snapshot begins
-  Incoming incoming_;
+  bool incoming_ = false;  // a generation in chunks is under way
+  config::Generation incoming_generation_;
+  std::uint32_t incoming_chunks_ = 0;
   GenerationState told_live_;
-  std::array<Outbox, kFactClasses.size()> outboxes_{};
-  std::size_t next_class_ = 0;
-  std::vector<InterfaceInfo> interfaces_;
   std::vector<RecordView> records_;
-  std::vector<std::uint64_t> queries_;  // asked and not answered
+  // Facts and questions.
+  std::array<Outbox, kFactClasses.size()> outboxes_{};
   FactBatch batch_;
+  std::vector<std::uint64_t> queries_;  // asked and not answered
+  std::vector<InterfaceInfo> interfaces_;
 };
 
 }  // namespace slipway::link

@@ -60,7 +60,7 @@ class RegionSession {
   RegionSession& operator=(const RegionSession&) = delete;
   ~RegionSession();
 
-  // REQUIRES: the host has checked that the peer is not revoked, for this very message.
+  // Asks the directory first whether the peer is (still) admitted, for each message.
   void OnMessage(ByteSpan message, WallTime wall_now, Instant now);
   void OnTimer(Instant now);
   [[nodiscard]] Instant NextDeadline() const noexcept;
@@ -75,7 +75,7 @@ class RegionSession {
   void Query(std::string_view topic, std::string_view argument, QueryDone done, Instant now);
   // Ends the session: tells the peer why and calls OnRackDown if it was up. Nothing is sent or
   // handled afterwards; the host drops the connection.
-  void Close(std::string_view reason, Instant now);
+  void Close(std::string_view reason);
 
   [[nodiscard]] State state() const noexcept { return state_; }
 
@@ -85,39 +85,44 @@ class RegionSession {
   [[nodiscard]] const GenerationState& live() const noexcept { return live_; }
 
  private:
-  struct Inbox {
-    FactCursor received;           // passed to the sink
-    std::uint64_t committing = 0;  // batches at the sink
-  };
-
   struct PendingQuery {
     std::uint64_t id = 0;
     Instant deadline;
     QueryDone done;
   };
 
+  [[nodiscard]] bool IsAdmitted(WallTime wall_now);
   void Deliver(const schema::Envelope& envelope, std::uint64_t bytes, WallTime wall_now,
                Instant now);
+  void DeliverFirst(const schema::Envelope& envelope, WallTime wall_now, Instant now);
   void DeliverUp(const schema::Envelope& envelope, std::uint64_t bytes, Instant now);
   void OnEnrol(const schema::Enrol& enrol, WallTime wall_now, Instant now);
-  void OnHello(const schema::Hello& hello, std::uint64_t connection, Instant now);
+  void OnHello(const schema::Hello& hello, std::uint64_t nonce, Instant now);
   void OnEstablished(Instant now);
-  void OnHelloAgain(const schema::Hello& hello, Instant now);
-  void OnFacts(const schema::Facts& facts, std::uint64_t bytes, Instant now);
-  [[nodiscard]] bool PlaceFacts(const schema::Facts& facts, FactBatch& batch, std::size_t& skip,
-                                Inbox& inbox);
-  void OnGenerationLive(const schema::GenerationLive& live, Instant now);
-  void OnResync(const schema::Resync& resync, Instant now);
-  void OnQueryAnswer(const schema::QueryAnswer& answer, Instant now);
   [[nodiscard]] bool ReadHello(const schema::Hello& hello);
+  // The peer broke a rule (counted already): says so, then Close.
+  void Broken(RejectReason reason);
+  // Ends without a word to the peer.
+  void End(std::string_view reason);
+  template <typename Table>
+  bool Send(flatbuffers::Offset<Table> body);
+  // region_facts.cc
+  void OnFacts(const schema::Facts& facts, std::uint64_t bytes, Instant now);
+  [[nodiscard]] bool ReadFacts(const schema::Facts& facts);
+  // What to do with the batch just read, after the cursor of what was received before.
+  enum class Place : std::uint8_t { kNew, kSeen, kGap };
+  [[nodiscard]] Place PlaceBatch(FactCursor& received);
+  void SendFactsCommitted(FactClass fact_class, const FactCursor& cursor);
+  void Consumed(std::uint64_t bytes);
+  void OnQueryAnswer(const schema::QueryAnswer& answer);
+  void ExpireQueries(Instant now);
+  // region_snapshot.cc
+  void OnGenerationLive(const schema::GenerationLive& live, Instant now);
+  void OnResync(Instant now);
   void Pump(Instant now);
   void OpenStream(Instant now);
-  [[nodiscard]] bool SendPart(Instant now);
-  [[nodiscard]] bool SendWholeDelta(Instant now);
-  void SendFactsCommitted(FactClass fact_class, const FactCursor& cursor, Instant now);
-  void Broken(RejectReason reason, Instant now);
-  void Sent(bool ok, Instant now);
-  void ExpireQueries(Instant now);
+  void SendPart();
+  void StreamSent();
 
   PeerStatus peer_;
   RegionServices services_;
@@ -130,17 +135,19 @@ class RegionSession {
   std::string software_;
   std::uint64_t boot_id_ = 0;
   std::vector<InterfaceInfo> interfaces_;
-  std::array<Inbox, kFactClasses.size()> inboxes_{};
+  std::array<FactCursor, kFactClasses.size()> received_{};  // passed to the sink
+  FactBatch batch_;
   GenerationState live_;
   GenerationState tip_;  // what the rack has when all that was sent has arrived
-  std::vector<GenerationState> unconfirmed_;
+  std::vector<GenerationState> unconfirmed_;  // sent, not live yet; oldest first
   bool need_snapshot_ = false;
   Instant snapshot_allowed_;
+  bool paced_ = false;  // a whole snapshot waits for snapshot_allowed_
   std::unique_ptr<SnapshotStream> stream_;
+  bool stream_begun_ = false;  // its chunks are under way
   std::uint32_t chunks_ = 0;
   std::vector<PendingQuery> queries_;
   std::uint64_t next_query_ = 1;
-  FactBatch batch_;
 };
 
 }  // namespace slipway::link

@@ -19,6 +19,7 @@ struct Problem {
   std::string field;
   std::string problem;
   std::string cure;
+  bool taken = false;  // nothing is wrong with the value itself: another entity is in the way
 };
 
 using Problems = std::vector<Problem>;
@@ -67,10 +68,10 @@ struct Field {
   std::string_view doc;
   FieldAccess access;
   std::uint64_t minimum = 0;
-  std::uint64_t maximum = 0;                 // of the number, the text's bytes or the list's items
-  Kind target = Kind::kFabric;               // kRef
-  std::span<const std::string_view> values;  // kEnum: by number
-  std::span<const Field> record;             // kRecord, kRecordList
+  std::uint64_t maximum = 0;    // of the number, the text's bytes or the list's items
+  Kind target = Kind::kFabric;  // kRef
+  std::span<const std::string_view> values = {};  // kEnum: by number
+  std::span<const Field> record = {};             // kRecord, kRecordList
 
   [[nodiscard]] bool required() const noexcept {
     return mode == FieldMode::kRequired || mode == FieldMode::kFixed;

@@ -55,7 +55,7 @@ class LiveModel {
   template <typename F>
   auto Read(F&& read) const {
     const std::shared_lock lock(mutex_);
-    return read(static_cast<const ModelIndex&>(index_));
+    return read(index_);
   }
 
   // Applies what the store has committed since; done by the watch too. kCorrupt, or the store's.
@@ -64,6 +64,9 @@ class LiveModel {
  private:
   struct Attempt;
   void Try(std::unique_ptr<Attempt> attempt);
+  void Finish(std::unique_ptr<Attempt> attempt, const Result<store::CommitResult>& result);
+  [[nodiscard]] std::expected<MutateResult, Refusal> PlanOnce(const Planner& planner,
+                                                              store::Batch& batch);
   [[nodiscard]] Result<void> SyncLocked();
 
   store::StateStore& store_;

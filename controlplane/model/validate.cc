@@ -1,0 +1,482 @@
+#include "controlplane/model/validate.h"
+
+#include <algorithm>
+#include <array>
+
+#include "dataplane/base/limits.h"
+
+namespace slipway::model {
+
+namespace {
+
+std::string Text(const IpAddress& address) { return std::string(ToText(address).view()); }
+
+std::string Text(const IpPrefix& prefix) { return std::string(ToText(prefix).view()); }
+
+std::string IdText(EntityRef ref) { return FormatId(ref.kind, ref.id); }
+
+// The id and, where there is one, the name: what people can act on.
+std::string Describe(const ModelIndex& index, EntityRef ref) {
+  std::string text(InfoOf(ref.kind).name);
+  text += " " + IdText(ref);
+  const Row* row = index.Find(ref.kind, ref.id);
+  if (row != nullptr && !InfoOf(ref.kind).name_field.empty()) {
+    text += " (" + NameOf(row->entity) + ")";
+  }
+  return text;
+}
+
+// Collects problems of one entity.
+class Checker {
+ public:
+  Checker(const ModelIndex& index, EntityRef self) : index_(index), self_(self) {}
+
+  void Wrong(std::string_view field, std::string problem, std::string cure) {
+    problems_.push_back({.field = std::string(field),
+                         .problem = std::move(problem),
+                         .cure = std::move(cure),
+                         .taken = false});
+  }
+
+  void Taken(std::string_view field, std::string_view what, EntityRef by, std::string cure) {
+    problems_.push_back({.field = std::string(field),
+                         .problem = std::string(what) + " is taken by " + Describe(index_, by),
+                         .cure = std::move(cure),
+                         .taken = true});
+  }
+
+  // The row, or nullptr and a problem.
+  template <typename T>
+  const T* Reference(std::string_view field, Kind kind, EntityId id) {
+    const T* target = index_.Get<T>(kind, id);
+    if (target == nullptr) {
+      Wrong(field, id.is_set() ? FormatId(kind, id) + " does not exist" : std::string("is missing"),
+            "give the id or name of an existing " + std::string(InfoOf(kind).name));
+    }
+    return target;
+  }
+
+  void UniqueName(std::string_view name) {
+    const std::string_view field = InfoOf(self_.kind).name_field;
+    const Row* other = index_.FindByName(self_.kind, name);
+    if (other != nullptr && other->id != self_.id) {
+      Taken(field, "\"" + std::string(name) + "\"", {.kind = self_.kind, .id = other->id},
+            "choose another name");
+    }
+  }
+
+  // Usable as a host's address in the network?
+  bool HostAddress(std::string_view field, const IpPrefix& cidr, const IpAddress& address) {
+    if (!cidr.Contains(address) || cidr.address.is_v4() != address.is_v4()) {
+      Wrong(field, Text(address) + " is not inside " + Text(cidr),
+            "choose an address of that network");
+      return false;
+    }
+    if (!cidr.address.is_v4() || cidr.bits >= 31) {  // RFC 3021: both addresses of a /31 are hosts
+      return true;
+    }
+    const std::uint32_t host = address.v4().value & ~Ipv4Mask(cidr.bits).value;
+    if (host == 0 || host == ~Ipv4Mask(cidr.bits).value) {
+      Wrong(field, Text(address) + " is the network's own or its broadcast address",
+            "choose an address in between");
+      return false;
+    }
+    return true;
+  }
+
+  void operator()(const Fabric& fabric) { UniqueName(fabric.name); }
+
+  void operator()(const Vlan& vlan);
+  void operator()(const Subnet& subnet);
+  void operator()(const AddressRange& range);
+  void operator()(const Machine& machine);
+  void operator()(const Interface& interface);
+  void operator()(const BootImage& image);
+  void operator()(const Rack& rack);
+  void operator()(const ServedInterface& served);
+
+  Problems Take() { return std::move(problems_); }
+
+ private:
+  void NoOverlap(const Subnet& subnet, EntityId fabric);
+  void Gateway(const Subnet& subnet);
+  void Reservation(const Interface& interface);
+  void Domain(std::string_view domain);
+
+  const ModelIndex& index_;
+  const EntityRef self_;
+  Problems problems_;
+};
+
+void Checker::operator()(const Vlan& vlan) {
+  UniqueName(vlan.name);
+  if (Reference<Fabric>("fabric", Kind::kFabric, vlan.fabric) == nullptr) {
+    return;
+  }
+  for (const EntityId id :
+       index_.ChildrenOf({.kind = Kind::kFabric, .id = vlan.fabric}, Kind::kVlan)) {
+    const Vlan* other = index_.Get<Vlan>(Kind::kVlan, id);
+    if (id != self_.id && other != nullptr && other->vid == vlan.vid) {
+      Taken("vid", std::to_string(vlan.vid), {.kind = Kind::kVlan, .id = id},
+            "choose another id, or another fabric");
+    }
+  }
+}
+
+void Checker::NoOverlap(const Subnet& subnet, EntityId fabric) {
+  for (const EntityId vlan :
+       index_.ChildrenOf({.kind = Kind::kFabric, .id = fabric}, Kind::kVlan)) {
+    for (const EntityId id : index_.ChildrenOf({.kind = Kind::kVlan, .id = vlan}, Kind::kSubnet)) {
+      const Subnet* other = index_.Get<Subnet>(Kind::kSubnet, id);
+      if (id != self_.id && other != nullptr && other->cidr.Overlaps(subnet.cidr)) {
+        Taken("cidr", Text(subnet.cidr), {.kind = Kind::kSubnet, .id = id},
+              "its network " + Text(other->cidr) +
+                  " overlaps: choose another, or put them into different fabrics");
+      }
+    }
+  }
+}
+
+void Checker::Gateway(const Subnet& subnet) {
+  if (!subnet.gateway.is_set() || !HostAddress("gateway", subnet.cidr, subnet.gateway)) {
+    return;
+  }
+  if (const Row* row = index_.InterfaceByAddress(self_.id, subnet.gateway)) {
+    Taken("gateway", Text(subnet.gateway), {.kind = Kind::kInterface, .id = row->id},
+          "choose another gateway, or change that reservation");
+  }
+  for (const EntityId id : index_.ChildrenOf(self_, Kind::kRange)) {
+    const AddressRange* range = index_.Get<AddressRange>(Kind::kRange, id);
+    if (range != nullptr && range->kind == RangeKind::kDynamic && range->first <= subnet.gateway &&
+        subnet.gateway <= range->last) {
+      Taken("gateway", Text(subnet.gateway), {.kind = Kind::kRange, .id = id},
+            "leave the gateway out of dynamic ranges");
+    }
+  }
+}
+
+void Checker::Domain(std::string_view domain) {
+  if (domain.empty()) {
+    return;
+  }
+  bool valid = true;
+  std::size_t label = 0;
+  for (std::size_t i = 0; i <= domain.size(); ++i) {
+    const char c = i < domain.size() ? domain[i] : '.';
+    if (c == '.') {
+      valid = valid && label > 0 && label <= 63 && domain[i - 1] != '-';
+      label = 0;
+      continue;
+    }
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    valid = valid && (letter || (c == '-' && label > 0));
+    ++label;
+  }
+  if (!valid) {
+    Wrong("domain", "\"" + std::string(domain) + "\" is not a domain name",
+          "use lower-case labels of letters, digits and hyphens, joined by dots, none at the end");
+  }
+}
+
+void Checker::operator()(const Subnet& subnet) {
+  UniqueName(subnet.name);
+  Domain(subnet.domain);
+  const std::uint8_t bits_min = subnet.cidr.address.is_v4() ? 8 : 32;
+  if (subnet.cidr.bits < bits_min || (subnet.cidr.address.is_v4() && subnet.cidr.bits > 31)) {
+    Wrong("cidr", Text(subnet.cidr) + " is no network for machines",
+          "use /8 to /31 for IPv4, /32 or longer for IPv6");
+    return;
+  }
+  const Vlan* vlan = Reference<Vlan>("vlan", Kind::kVlan, subnet.vlan);
+  if (vlan != nullptr) {
+    NoOverlap(subnet, vlan->fabric);
+  }
+  Gateway(subnet);
+}
+
+void Checker::operator()(const AddressRange& range) {
+  const Subnet* subnet = Reference<Subnet>("subnet", Kind::kSubnet, range.subnet);
+  if (subnet == nullptr) {
+    return;
+  }
+  const bool first_fits = HostAddress("first", subnet->cidr, range.first);
+  const bool last_fits = HostAddress("last", subnet->cidr, range.last);
+  if (!first_fits || !last_fits) {
+    return;
+  }
+  if (range.last < range.first) {
+    Wrong("last", "comes before first", "swap them");
+    return;
+  }
+  for (const EntityId id :
+       index_.ChildrenOf({.kind = Kind::kSubnet, .id = range.subnet}, Kind::kRange)) {
+    const AddressRange* other = index_.Get<AddressRange>(Kind::kRange, id);
+    if (id != self_.id && other != nullptr && other->first <= range.last &&
+        range.first <= other->last) {
+      Taken("first", Text(range.first) + " to " + Text(range.last),
+            {.kind = Kind::kRange, .id = id},
+            "it covers " + Text(other->first) + " to " + Text(other->last) +
+                ": choose ranges that do not overlap");
+    }
+  }
+  if (range.kind == RangeKind::kDynamic && subnet->gateway.is_set() &&
+      range.first <= subnet->gateway && subnet->gateway <= range.last) {
+    Wrong("first", "the gateway " + Text(subnet->gateway) + " is inside",
+          "leave the gateway out of dynamic ranges");
+  }
+}
+
+void Checker::operator()(const Machine& machine) {
+  UniqueName(machine.hostname);
+  if (machine.image.is_set()) {
+    const BootImage* image = Reference<BootImage>("image", Kind::kImage, machine.image);
+    if (image != nullptr && image->kind == ImageKind::kLoader) {
+      Wrong("image", FormatId(Kind::kImage, machine.image) + " is a loader",
+            "choose an image with a kernel");
+    }
+  } else if (machine.boot_target == BootTarget::kImage) {
+    Wrong("image", "is missing", "boot_target image needs one");
+  }
+}
+
+void Checker::Reservation(const Interface& interface) {
+  if (!interface.subnet.is_set()) {
+    Wrong("subnet", "no single subnet holds " + Text(interface.address),
+          "create the subnet first, or name the one that is meant");
+    return;
+  }
+  const Subnet* subnet = Reference<Subnet>("subnet", Kind::kSubnet, interface.subnet);
+  if (subnet == nullptr) {
+    return;
+  }
+  if (interface.vlan.is_set() && interface.vlan != subnet->vlan) {
+    Wrong("subnet",
+          "is on VLAN " + FormatId(Kind::kVlan, subnet->vlan) + ", not on the interface's",
+          "change vlan and address together");
+  }
+  if (!HostAddress("address", subnet->cidr, interface.address)) {
+    return;
+  }
+  if (interface.address == subnet->gateway) {
+    Wrong("address", Text(interface.address) + " is the gateway", "choose another address");
+  }
+  const Row* other = index_.InterfaceByAddress(interface.subnet, interface.address);
+  if (other != nullptr && other->id != self_.id) {
+    Taken("address", Text(interface.address), {.kind = Kind::kInterface, .id = other->id},
+          "choose another address");
+  }
+}
+
+void Checker::operator()(const Interface& interface) {
+  (void)Reference<Machine>("machine", Kind::kMachine, interface.machine);
+  if (interface.vlan.is_set()) {
+    (void)Reference<Vlan>("vlan", Kind::kVlan, interface.vlan);
+  }
+  if (interface.mac.is_zero() || interface.mac.is_multicast()) {
+    Wrong("mac", "is not the address of one interface", "write it as 52:54:00:12:34:56");
+  }
+  const Row* other = index_.InterfaceByMac(interface.mac);
+  if (other != nullptr && other->id != self_.id) {
+    Taken("mac", ToText(interface.mac).view(), {.kind = Kind::kInterface, .id = other->id},
+          "check the address, or delete that interface first");
+  }
+  if (interface.address.is_set()) {
+    Reservation(interface);
+  }
+}
+
+bool IsFileName(std::string_view name) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  return !name.empty() && name.front() != '.' && std::ranges::all_of(name, fits);
+}
+
+void Checker::operator()(const BootImage& image) {
+  UniqueName(image.name);
+  for (std::size_t i = 0; i < image.files.size(); ++i) {
+    const ImageFile& file = image.files[i];
+    if (!IsFileName(file.name)) {
+      Wrong("files", "\"" + file.name + "\" is not a file name",
+            "use letters, digits, hyphens, underscores and dots, no dot at the front");
+    }
+    for (std::size_t j = 0; j < i; ++j) {
+      if (image.files[j].name == file.name) {
+        Wrong("files", "\"" + file.name + "\" is there twice", "remove one");
+      }
+    }
+  }
+  if (image.kind == ImageKind::kLauncher && image.architecture.empty()) {
+    Wrong("architecture", "is missing", "a launcher environment is chosen by it: amd64");
+  }
+}
+
+void Checker::operator()(const Rack& rack) {
+  constexpr std::size_t kKeyTextBytes = 40;
+  UniqueName(rack.name);
+  if (rack.public_key.size() != kKeyTextBytes) {
+    Wrong("public_key", "is missing",
+          "racks join with a token: make one with slipway rack token, and start the rack with it");
+  }
+  const Row* other = index_.RackByKey(rack.public_key);
+  if (other != nullptr && other->id != self_.id) {
+    Taken("public_key", "this key", {.kind = Kind::kRack, .id = other->id}, "use another key");
+  }
+}
+
+void Checker::operator()(const ServedInterface& served) {
+  (void)Reference<Rack>("rack", Kind::kRack, served.rack);
+  (void)Reference<Vlan>("vlan", Kind::kVlan, served.vlan);
+  const auto bad = [](char c) { return c == '/' || c == ' ' || c == ':'; };
+  if (served.name.empty() || std::ranges::any_of(served.name, bad)) {
+    Wrong("name", "\"" + served.name + "\" is not the name of a network interface",
+          "use the name as ip link shows it");
+  }
+  const Row* other = index_.FindByName(Kind::kServedInterface, NameOf(Entity(served)));
+  if (other != nullptr && other->id != self_.id) {
+    Taken("name", "\"" + served.name + "\"", {.kind = Kind::kServedInterface, .id = other->id},
+          "change that binding instead");
+  }
+  const auto& bound =
+      index_.ChildrenOf({.kind = Kind::kRack, .id = served.rack}, Kind::kServedInterface);
+  if (!bound.contains(self_.id) && bound.size() >= limits::kServedInterfacesMax) {
+    Wrong("rack", "serves " + std::to_string(bound.size()) + " interfaces already",
+          "use another rack");
+  }
+}
+
+// The subnet whose network holds the address, if there is exactly one (on the VLAN, if it is set).
+EntityId FindSubnet(const ModelIndex& index, EntityId vlan, const IpAddress& address) {
+  EntityId found;
+  const auto look = [&](EntityId id, const Subnet& subnet) {
+    if (subnet.cidr.address.is_v4() != address.is_v4() || !subnet.cidr.Contains(address)) {
+      return true;
+    }
+    const bool first = !found.is_set();
+    found = first ? id : EntityId{};
+    return first;
+  };
+  if (vlan.is_set()) {
+    for (const EntityId id : index.ChildrenOf({.kind = Kind::kVlan, .id = vlan}, Kind::kSubnet)) {
+      const Subnet* subnet = index.Get<Subnet>(Kind::kSubnet, id);
+      if (subnet != nullptr && !look(id, *subnet)) {
+        return {};
+      }
+    }
+    return found;
+  }
+  for (const auto& [id, row] : index.All(Kind::kSubnet)) {
+    if (!look(id, row.as<Subnet>())) {
+      return {};
+    }
+  }
+  return found;
+}
+
+void CompleteInterface(const ModelIndex& index, const Interface* before, Interface& interface) {
+  if (!interface.address.is_set()) {
+    interface.subnet = {};
+    return;
+  }
+  if (before != nullptr && before->subnet == interface.subnet &&
+      before->address != interface.address) {
+    const Subnet* old = index.Get<Subnet>(Kind::kSubnet, interface.subnet);
+    if (old != nullptr && !old->cidr.Contains(interface.address)) {
+      interface.subnet = {};  // it followed from the old address
+    }
+  }
+  if (!interface.subnet.is_set()) {
+    interface.subnet = FindSubnet(index, interface.vlan, interface.address);
+  }
+  const Subnet* subnet = index.Get<Subnet>(Kind::kSubnet, interface.subnet);
+  if (!interface.vlan.is_set() && subnet != nullptr) {
+    interface.vlan = subnet->vlan;
+  }
+}
+
+std::string* NameMember(Entity& entity) {
+  switch (KindOf(entity)) {
+    case Kind::kFabric:
+      return &std::get<Fabric>(entity).name;
+    case Kind::kVlan:
+      return &std::get<Vlan>(entity).name;
+    case Kind::kSubnet:
+      return &std::get<Subnet>(entity).name;
+    case Kind::kMachine:
+      return &std::get<Machine>(entity).hostname;
+    default:
+      return nullptr;
+  }
+}
+
+void AddKey(std::vector<UniqueKey>& keys, std::string key, std::string_view field) {
+  keys.push_back({.key = "u/" + std::move(key), .field = field});
+}
+
+}  // namespace
+
+Problems Validate(const ModelIndex& index, EntityRef ref, const Entity& entity) {
+  Checker checker(index, ref);
+  std::visit(checker, entity);
+  return checker.Take();
+}
+
+Problems WhyNotDelete(const ModelIndex& index, EntityRef ref) {
+  Problems problems;
+  const auto child = index.AnyChildOf(ref);
+  if (child) {
+    std::size_t count = 0;
+    for (const KindInfo& info : AllKinds()) {
+      count += index.ChildrenOf(ref, info.kind).size();
+    }
+    problems.push_back({.field = "id",
+                        .problem = "is referred to by " + Describe(index, *child) +
+                                   (count > 1 ? " and " + std::to_string(count - 1) + " more" : ""),
+                        .cure = "delete or change those first",
+                        .taken = true});
+  }
+  return problems;
+}
+
+std::vector<UniqueKey> UniqueKeysOf(EntityRef ref, const Entity& entity) {
+  std::vector<UniqueKey> keys;
+  const KindInfo& info = InfoOf(ref.kind);
+  if (!info.name_field.empty()) {
+    AddKey(keys, "name/" + std::string(info.prefix) + "/" + NameOf(entity), info.name_field);
+  }
+  if (const auto* vlan = std::get_if<Vlan>(&entity)) {
+    AddKey(keys, "vid/" + FormatId(Kind::kFabric, vlan->fabric) + "/" + std::to_string(vlan->vid),
+           "vid");
+  } else if (const auto* interface = std::get_if<Interface>(&entity)) {
+    AddKey(keys, "mac/" + std::string(ToText(interface->mac).view()), "mac");
+    if (interface->address.is_set()) {
+      AddKey(keys,
+             "addr/" + FormatId(Kind::kSubnet, interface->subnet) + "/" + Text(interface->address),
+             "address");
+    }
+  } else if (const auto* rack = std::get_if<Rack>(&entity)) {
+    AddKey(keys, "rackkey/" + rack->public_key, "public_key");
+  } else if (std::holds_alternative<ServedInterface>(entity)) {
+    AddKey(keys, "srv/" + NameOf(entity), "name");
+  }
+  return keys;
+}
+
+void Complete(const ModelIndex& index, EntityRef ref, const Entity* before, Entity& entity) {
+  if (std::string* name = NameMember(entity); name != nullptr && name->empty()) {
+    *name = FormatId(ref.kind, ref.id);
+  }
+  if (auto* interface = std::get_if<Interface>(&entity)) {
+    CompleteInterface(index, before == nullptr ? nullptr : std::get_if<Interface>(before),
+                      *interface);
+  } else if (auto* machine = std::get_if<Machine>(&entity);
+             machine != nullptr && before != nullptr) {
+    const auto& old = std::get<Machine>(*before);
+    if (old.boot_target != machine->boot_target || old.image != machine->image) {
+      machine->state_generation = old.state_generation + 1;
+    }
+  }
+}
+
+}  // namespace slipway::model

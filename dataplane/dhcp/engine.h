@@ -46,6 +46,7 @@ enum class Reason : std::uint8_t {
   kUnservedLink,     // the interface is bound to no VLAN, or the relay's subnet is not served
   kNoServerAddress,  // the rack has no address there
   kPolicyIgnore,     // unknown machine, policy `ignore`
+  kBootpUnknown,     // BOOTP is for reservations only
   kOtherServer,      // the client took another server's offer
   kNoPool,           // no subnet with addresses on this link
   kPoolExhausted,
@@ -115,8 +116,12 @@ struct EngineOptions {
   boot::LoopOptions loops;
 };
 
+struct Answer;
+
 class Dhcp4Engine {
  public:
+  struct Exchange;  // internal: dataplane/dhcp/exchange.h
+
   // `leases` outlives the engine and is changed by it alone.
   Dhcp4Engine(const EngineOptions& options, lease::LeaseTable* leases);
   Dhcp4Engine(const Dhcp4Engine&) = delete;
@@ -143,13 +148,9 @@ class Dhcp4Engine {
   [[nodiscard]] const lease::LeaseTable& leases() const noexcept { return *leases_; }
 
  private:
-  struct Exchange;
-
   [[nodiscard]] Reason Dispatch(Exchange& exchange);
-  [[nodiscard]] Reason FindLink(Exchange& exchange) const;
-  [[nodiscard]] Reason FindClient(Exchange& exchange) const;
+  [[nodiscard]] Reason DispatchRequest(Exchange& exchange);
   [[nodiscard]] Reason OnDiscover(Exchange& exchange);
-  [[nodiscard]] Reason OnRequest(Exchange& exchange);
   [[nodiscard]] Reason OnSelecting(Exchange& exchange, Ipv4Address address);
   [[nodiscard]] Reason OnReboot(Exchange& exchange, Ipv4Address address);
   [[nodiscard]] Reason OnRenew(Exchange& exchange);
@@ -159,9 +160,9 @@ class Dhcp4Engine {
   [[nodiscard]] Reason OnBootp(Exchange& exchange);
   [[nodiscard]] Reason Grant(Exchange& exchange, Ipv4Address address);
   [[nodiscard]] Reason Nak(Exchange& exchange, std::string_view message);
-  void Log(Exchange& exchange, const lease::Lease& lease);
+  [[nodiscard]] Reason Send(Exchange& exchange, const Answer& answer, Reason reason);
+  void Log(const lease::Lease& lease, const lease::Now& now, Effects& effects);
   void GuardLoop(Exchange& exchange);
-  void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok);
 
   Counters counters_;
   lease::LeaseTable* leases_;

@@ -54,8 +54,8 @@ struct Message {
   ByteSpan sname;  // not read as options: up to the first NUL
   ByteSpan file;
   MessageType type = MessageType::kNone;
-  std::array<ByteSpan, kReadOptions> values{};
-  std::array<bool, kReadOptions> present{};
+  std::array<ByteSpan, kOptionRows> values{};
+  std::array<bool, kOptionRows> present{};
 
   [[nodiscard]] bool Has(Option option) const noexcept;
   // Empty if it is not there or not one of the options we read.
@@ -75,8 +75,8 @@ struct Message {
   std::size_t pieces_bytes = 0;
 };
 
-// Reads a message of either direction into `out`. An option that the table reads and that has a
-// wrong length makes the message malformed; others are passed over. Options are read from the
+// Reads a message of either direction into `out`. Options that are not in the table are passed
+// over; for wrong lengths see OptionUse. Options are read from the
 // options field, then `file`, then `sname`, if option 52 says so, each once (RFC 2131 4.1); pieces
 // of one option are joined in that order (RFC 3396). A message without the magic cookie is BOOTP.
 // Errors: kTruncated, kMalformed (detail = offset or option code), kTooLarge (pieces).
@@ -107,10 +107,10 @@ class Writer {
   void Text(Option option, std::string_view value, bool terminate = false) noexcept;
   void Bytes(Option option, ByteSpan value) noexcept;
 
-  // Bytes kept back for an option that must come last (82).
-  void Reserve(std::size_t bytes) noexcept { reserved_ += bytes; }
+  // Keeps room for an option that must come last (82), until Last writes it.
+  void Reserve(ByteSpan value) noexcept { reserved_ = value.size() + 2; }
 
-  void ReleaseReserve() noexcept { reserved_ = 0; }
+  void Last(Option option, ByteSpan value) noexcept;
 
   // Ends the options and pads to kBootpBytesMin. Returns the length; kTooLarge if not even the
   // fixed part fits.

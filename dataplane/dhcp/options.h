@@ -45,14 +45,16 @@ enum class Option : std::uint8_t {
 
 enum class OptionType : std::uint8_t { kAddress, kAddresses, kU8, kU16, kU32, kText, kBytes };
 
-enum OptionUse : std::uint8_t { kRead = 1, kSent = 2 };
+// Who puts it into messages. kStrict: a wrong length spoils the message; otherwise such an option
+// counts as not there.
+enum OptionUse : std::uint8_t { kFromClient = 1, kFromServer = 2, kStrict = 4 };
 
 struct OptionRow {
   Option code;
   std::string_view name;
   OptionType type;
-  std::uint8_t length_min;  // of a received value, all pieces together
-  std::uint8_t length_max;
+  std::uint16_t length_min;  // of a received value, all pieces together
+  std::uint16_t length_max;
   std::uint8_t use;
   std::string_view reference;
 };
@@ -62,8 +64,8 @@ struct OptionRow {
 // nullptr: not ours.
 [[nodiscard]] const OptionRow* FindOption(std::uint8_t code) noexcept;
 
-// Rows that are read have a slot in a decoded message, numbered from 0 in the table's order.
-inline constexpr std::size_t kReadOptions = 21;
+// Each row has a slot in a decoded message: its index in the table.
+inline constexpr std::size_t kOptionRows = 28;
 inline constexpr std::uint8_t kNoSlot = 0xFF;
 [[nodiscard]] std::uint8_t SlotOf(std::uint8_t code) noexcept;
 

@@ -1,0 +1,94 @@
+#include "dataplane/dhcp/exchange.h"
+
+#include <algorithm>
+
+namespace slipway::dhcp {
+namespace {
+
+bool HasAddress(const config::SubnetRecord& subnet, Ipv4Address address) {
+  if (!subnet.prefix.address.is_v4()) {
+    return false;
+  }
+  const std::uint32_t mask = Ipv4Mask(subnet.prefix.bits).value;
+  return ((address.value ^ subnet.prefix.address.v4().value) & mask) == 0;
+}
+
+const config::SubnetRecord* FindIn(std::span<const config::SubnetRecord> subnets,
+                                   Ipv4Address address) {
+  if (address.is_any()) {
+    return nullptr;
+  }
+  const auto found = std::ranges::find_if(
+      subnets, [&](const config::SubnetRecord& subnet) { return HasAddress(subnet, address); });
+  return found == subnets.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot,
+                                       Ipv4Address address) noexcept {
+  return FindIn(snapshot.subnets(), address);
+}
+
+const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot, config::RecordId vlan,
+                                       Ipv4Address address) noexcept {
+  return FindIn(snapshot.SubnetsOf(vlan), address);
+}
+
+bool Dhcp4Engine::Exchange::IsOurs(Ipv4Address address) const noexcept {
+  return !address.is_any() &&
+         (address == server ||
+          std::ranges::find(context.local_addresses, address) != context.local_addresses.end());
+}
+
+void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noexcept {
+  const Ipv4Address before = server;
+  subnet = chosen;
+  server = {};
+  const ByteSpan override =
+      relayed() ? FindSubOption(message.Get(Option::kRelayAgentInformation), kRelayServerOverride)
+                : ByteSpan{};
+  if (override.size() == 4) {
+    server = {LoadBig<std::uint32_t>(override.data())};  // RFC 5107 4
+  } else if (relay_subnet != nullptr &&
+             std::ranges::find(context.local_addresses, context.destination) !=
+                 context.local_addresses.end()) {
+    server = context.destination;  // The address that the relay or client used.
+  } else {
+    for (const Ipv4Address local : context.local_addresses) {
+      if (server.is_any() ||
+          (chosen != nullptr && HasAddress(*chosen, local) && !HasAddress(*chosen, server))) {
+        server = local;
+      }
+    }
+  }
+  if (server != before || plan.reason.empty()) {
+    boot.server = server;
+    plan = boot::Decide(boot, snapshot);
+  }
+}
+
+lease::OfferRequest Dhcp4Engine::Exchange::OfferRequestFor(const config::SubnetRecord& wanted,
+                                                           Ipv4Address requested) const noexcept {
+  return {.client = client,
+          .subnet = wanted.id,
+          .reserved = reserved_subnet == &wanted ? reserved : Ipv4Address{},
+          .requested = requested,
+          .excluded = context.local_addresses};
+}
+
+config::HostName FilterHostName(ByteSpan text) noexcept {
+  config::HostName name;
+  for (const std::byte byte : text) {
+    const auto c = std::to_integer<char>(byte);
+    const bool upper = c >= 'A' && c <= 'Z';
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || upper;
+    const bool hyphen = c == '-' && !name.empty();
+    if (!(letter || hyphen) || !name.push_back(upper ? static_cast<char>(c + 32) : c)) {
+      return {};
+    }
+  }
+  return !name.empty() && name.view().back() == '-' ? config::HostName{} : name;
+}
+
+}  // namespace slipway::dhcp

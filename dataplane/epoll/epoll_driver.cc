@@ -31,8 +31,9 @@ constexpr std::size_t kSlotBytes = limits::kPacketHeadroomBytes + limits::kPacke
 constexpr int kEventsPerWait = 256;
 constexpr std::uint32_t kIndexBits = 20;
 static_assert(shard::kWatchesMax < (1U << kIndexBits) && shard::kPortsMax < (1U << kIndexBits));
-static_assert(shard::kReadable == EPOLLIN && shard::kWritable == EPOLLOUT &&
-              shard::kHangup == EPOLLHUP);
+static_assert(static_cast<std::uint32_t>(EPOLLIN) == static_cast<std::uint32_t>(shard::kReadable));
+static_assert(static_cast<std::uint32_t>(EPOLLOUT) == static_cast<std::uint32_t>(shard::kWritable));
+static_assert(static_cast<std::uint32_t>(EPOLLHUP) == static_cast<std::uint32_t>(shard::kHangup));
 
 // What comes back with an event: the place, whether it is a port, and for watches the generation,
 // so that an event fetched before RemoveWatch does not reach the next tenant.
@@ -97,6 +98,7 @@ class EpollDriver final : public shard::Driver {
       watches_[i - 1].next_free = free_watch_;
       free_watch_ = i - 1;
     }
+    counters_.rx_buffers_free.Set(kBatch);
   }
 
   [[nodiscard]] std::string_view name() const noexcept override { return "epoll"; }
@@ -121,7 +123,7 @@ class EpollDriver final : public shard::Driver {
   [[nodiscard]] Result<void> Control(int operation, int fd, std::uint32_t events,
                                      std::uint64_t tag) noexcept;
   [[nodiscard]] Result<int> Wait(Instant deadline) noexcept;
-  void Dispatch(const epoll_event& event, Instant now, std::size_t& budget);
+  [[nodiscard]] bool Dispatch(const epoll_event& event, Instant now, std::size_t& budget);
   [[nodiscard]] std::size_t Receive(PortId id, Instant now, std::size_t packets_max);
   void Deliver(PortId id, std::size_t count, Instant now);
   void Flush() noexcept;
@@ -242,14 +244,27 @@ bool EpollDriver::Send(PortId id, const Outgoing& out) {
 }
 
 Result<Instant> EpollDriver::Turn(Instant deadline) {
+  const std::uint64_t turn = counters_.turns.value();
   counters_.turns.Add();
   Flush();
   const int count = SLIP_TRY(Wait(deadline));
   const Instant now = clock_.Now();
+  // Each ready port gets one batch in a round, and another one comes first each time: a flooded one
+  // must not have the turn to itself. What is left over is still ready in the next turn.
+  std::size_t ready = static_cast<std::size_t>(count);
   std::size_t budget = limits::kCompletionsPerTurnMax;
-  for (int i = 0; i < count && budget > 0; ++i) {
-    // What is left over is still ready and comes again: readiness is a level here.
-    Dispatch(events_[static_cast<std::size_t>(i)], now, budget);
+  if (ready > 1) {
+    std::rotate(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(turn % ready),
+                events_.begin() + static_cast<std::ptrdiff_t>(ready));
+  }
+  while (ready > 0 && budget > 0) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < ready && budget > 0; ++i) {
+      if (Dispatch(events_[i], now, budget)) {
+        events_[kept++] = events_[i];
+      }
+    }
+    ready = kept;
   }
   return now;
 }
@@ -286,28 +301,24 @@ Result<int> EpollDriver::Wait(Instant deadline) noexcept {
   return count;
 }
 
-void EpollDriver::Dispatch(const epoll_event& event, Instant now, std::size_t& budget) {
+// True if the port may have more.
+bool EpollDriver::Dispatch(const epoll_event& event, Instant now, std::size_t& budget) {
   const std::uint64_t tag = event.data.u64;
   if ((tag & kPortBit) != 0) {
     const auto id = static_cast<PortId>(tag & (kPortBit - 1));
     SLIP_CHECK(id < ports_used_);
-    while (budget > 0) {
-      const std::size_t wanted = std::min(budget, kBatch);
-      const std::size_t got = Receive(id, now, wanted);
-      budget -= got;
-      // Fewer than asked for: the socket was empty just now, and a second look costs a system call.
-      if (got < wanted) {
-        return;
-      }
-    }
-    return;
+    const std::size_t wanted = std::min(budget, kBatch);
+    const std::size_t got = Receive(id, now, wanted);
+    budget -= got;
+    // Fewer than asked for: the socket was empty just now, and a second look costs a system call.
+    return got == wanted;
   }
   const auto index = static_cast<std::uint32_t>(tag & ((1U << kIndexBits) - 1));
   SLIP_CHECK(index < shard::kWatchesMax);
   const Watch& watch = watches_[index];
   if (watch.handler == nullptr ||
       watch.generation != static_cast<std::uint32_t>(tag >> kIndexBits)) {
-    return;
+    return false;
   }
   std::uint32_t events = event.events & (shard::kReadable | shard::kWritable | shard::kHangup);
   if ((event.events & EPOLLERR) != 0) {
@@ -315,6 +326,7 @@ void EpollDriver::Dispatch(const epoll_event& event, Instant now, std::size_t& b
   }
   --budget;
   watch.handler->OnReady(index, events, now);
+  return false;
 }
 
 std::size_t EpollDriver::Receive(PortId id, Instant now, std::size_t packets_max) {

@@ -78,7 +78,8 @@ struct DriverCounters {
   Counter kernel_drops;  // SO_RXQ_OVFL
   Counter truncated;
   Counter turns;
-  Counter rearms;  // ring: multishot ended and was started again
+  Counter rearms;           // ring: multishot ended and was started again
+  Counter rx_buffers_free;  // now: buffers that wait for packets; all of them when it is quiet
 };
 
 class Driver {

@@ -1,0 +1,117 @@
+#include "dataplane/service/boot_content.h"
+
+#include "dataplane/images/store.h"
+
+namespace slipway::service {
+namespace {
+
+constexpr std::uint32_t kNoTransfer = UINT32_MAX;
+
+constexpr std::string_view kScriptType = "text/plain; charset=utf-8";
+
+static_assert(boot::kScriptBytesMax <= kGeneratedBytesMax);
+
+}  // namespace
+
+BootContent::BootContent(const Parts& parts)
+    : parts_(parts), transfers_(std::make_unique<Transfer[]>(kTransfersMax)) {
+  for (std::uint32_t i = 0; i < kTransfersMax; ++i) {
+    transfers_[i].next_free = i + 1 < kTransfersMax ? i + 1 : kNoTransfer;
+  }
+}
+
+Content BootContent::Resolve(const ContentRequest& request, MutableByteSpan scratch, Instant now) {
+  const Serving* const serving = parts_.serving->current();
+  if (serving == nullptr || !serving->snapshot) {
+    return {.kind = ContentKind::kUnavailable};
+  }
+  if (request.space == ContentSpace::kBootScript) {
+    return ResolveScript(request, *serving, scratch, now);
+  }
+  return ResolveFile(request.name, *serving);
+}
+
+Content BootContent::ResolveFile(std::string_view name, const Serving& serving) {
+  const config::FileRef found = serving.snapshot->FileByName(name);
+  if (found.file == nullptr) {
+    counters_.unknown_names.Add();
+    return {.kind = ContentKind::kNone};
+  }
+  const images::Object* const object =
+      serving.objects ? serving.objects->Find(found.file->sha256) : nullptr;
+  if (object == nullptr) {
+    counters_.objects_missing.Add();
+    return {.kind = ContentKind::kUnavailable};
+  }
+  if (free_ == kNoTransfer) {
+    counters_.busy.Add();
+    return {.kind = ContentKind::kUnavailable};
+  }
+  const std::uint32_t slot = free_;
+  free_ = transfers_[slot].next_free;
+  transfers_[slot].objects = serving.objects;
+  counters_.files.Add();
+  return {.kind = ContentKind::kFile,
+          .fd = object->fd,
+          .bytes = object->bytes,
+          .mapping = object->mapping,
+          .handle = std::uint64_t{slot} + 1,
+          .etag = images::HexOf(found.file->sha256)};
+}
+
+Content BootContent::ResolveScript(const ContentRequest& request, const Serving& serving,
+                                   MutableByteSpan scratch, Instant now) {
+  const Peer* const peer = parts_.peers->Find(request.peer);
+  const config::InterfaceRecord* const reserved =
+      serving.snapshot->InterfaceByAddress(request.peer);
+  if ((peer == nullptr && reserved == nullptr) || !request.local.is_v4()) {
+    counters_.unknown_peers.Add();
+    return {.kind = ContentKind::kNone};
+  }
+  boot::BootRequest ask{
+      .mac = peer != nullptr ? peer->mac : reserved->mac,
+      .vlan = serving.snapshot->VlanById(peer != nullptr ? peer->vlan : reserved->vlan),
+      .transport = boot::Transport::kHttp,
+      .stage = boot::Stage::kIpxe,
+      .server = request.local.v4()};
+  ask.firmware.ipxe = true;
+  boot::FindMachine(*serving.snapshot, ask);
+  const boot::BootPlan plan = boot::Decide(ask, *serving.snapshot);
+  const TokenText token = parts_.tokens->Mint(
+      {.machine = ask.machine != nullptr ? ask.machine->id : 0,
+       .mac = ask.mac,
+       .address = request.peer,
+       .expires = now + kTokenLife,
+       .state_generation = ask.machine != nullptr ? ask.machine->state_generation : 0,
+       .nonce = parts_.random->U64()});
+  const boot::ScriptContext context{
+      .mac = ask.mac,
+      .server = ask.server,
+      .token = token,
+      .hostname = ask.machine != nullptr ? ask.machine->hostname.view() : std::string_view()};
+  const auto size = boot::WriteScript(scratch, plan, context);
+  parts_.steps->Record({.kind = schema::BootStepKind::Script,
+                        .mac = ask.mac,
+                        .peer = request.peer,
+                        .name = plan.reason,
+                        .bytes = size.value_or(0),
+                        .ok = size.has_value()},
+                       now);
+  if (!size) {
+    return {.kind = ContentKind::kUnavailable};
+  }
+  counters_.scripts.Add();
+  return {.kind = ContentKind::kMemory, .bytes = *size, .content_type = kScriptType};
+}
+
+void BootContent::Release(std::uint64_t handle) {
+  if (handle == 0 || handle > kTransfersMax) {
+    return;
+  }
+  const auto slot = static_cast<std::uint32_t>(handle - 1);
+  transfers_[slot].objects = {};
+  transfers_[slot].next_free = free_;
+  free_ = slot;
+}
+
+}  // namespace slipway::service

@@ -1,0 +1,95 @@
+// Binds the DHCPv4 engine to a driver and the journal: batches in, replies out, an ACK only after
+// its record is durable. Decides nothing about the protocol.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "dataplane/base/counter.h"
+#include "dataplane/base/seams.h"
+#include "dataplane/dhcp/engine.h"
+#include "dataplane/net/frame.h"
+#include "dataplane/service/address_book.h"
+#include "dataplane/service/fact_port.h"
+#include "dataplane/service/serving.h"
+#include "dataplane/shard/driver.h"
+#include "dataplane/shard/timer_wheel.h"
+
+namespace slipway::service {
+
+// Replies that may wait for their record at one time: at 100,000 exchanges a second, 80 ms of disk.
+inline constexpr std::uint32_t kRepliesWaitingMax = 8192;
+inline constexpr std::uint32_t kExpiriesPerTickMax = 4096;
+inline constexpr Duration kDhcpTick = Duration::Millis(500);
+
+struct DhcpServiceCounters {
+  Counter replies_sent;
+  Counter replies_waiting;       // now
+  Counter dropped_queue_full;    // no room to wait, or the journal's queue is full
+  Counter dropped_journal_down;  // the journal cannot write: nothing is promised
+  Counter dropped_send;          // no transmit buffer
+  Counter steps_dropped;
+  Counter before_snapshot;  // packets before there was a snapshot
+};
+
+// Thread: the shard that owns the link groups.
+class DhcpService final : public shard::PacketHandler,
+                          public shard::TimerHandler,
+                          public FactListener {
+ public:
+  struct Parts {
+    shard::Driver* driver = nullptr;
+    shard::TimerWheel* timers = nullptr;
+    shard::PortId raw_port = 0;
+    const ServingView* serving = nullptr;
+    dhcp::Dhcp4Engine* engine = nullptr;
+    lease::LeaseTable* leases = nullptr;
+    FactPort* facts = nullptr;
+    PeerSink* peers = nullptr;
+    Clock* clock = nullptr;
+  };
+
+  // All parts outlive the service.
+  explicit DhcpService(const Parts& parts);
+
+  // Before the loop: the port that AddUdp gave for this handler, and the first tick.
+  [[nodiscard]] Result<void> Start(shard::PortId udp_port, Instant now);
+
+  void OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) override;
+  void OnTimer(std::uint64_t cookie, Instant now) override;
+  void OnDurable(std::uint64_t durable, Instant now) override;
+
+  [[nodiscard]] const DhcpServiceCounters& counters() const noexcept { return counters_; }
+
+ private:
+  // A reply with room for frame headers in front, and where it goes.
+  struct Held {
+    std::uint64_t position = 0;
+    dhcp::Ticket ticket;
+    dhcp::Reply reply;
+    std::uint32_t ifindex = 0;
+    MacAddress source_mac;
+    std::array<std::byte, net::kUdp4FrameHeaderBytes + dhcp::kMessageBytesMax> bytes;
+  };
+
+  void OnPacket(const shard::Packet& packet, const Serving& serving, const lease::Now& now);
+  void Dispatch(const ServedLink& link, const lease::Now& now);
+  void Transmit(Held& held);
+  void RecordSteps();
+  void TellPeers(const ServedLink& link);
+  void FollowSnapshot(const Serving& serving);
+  [[nodiscard]] lease::Now ReadNow(Instant now) const;
+
+  Parts parts_;
+  shard::PortId udp_port_ = 0;
+  std::uint64_t generation_ = 0;  // of the hand-over that the lease table follows
+  dhcp::Effects effects_;
+  boot::StepEncoder step_encoder_;
+  std::unique_ptr<Held[]> held_;  // a ring of kRepliesWaitingMax, oldest at held_head_
+  std::uint32_t held_head_ = 0;
+  std::uint32_t held_count_ = 0;
+  DhcpServiceCounters counters_;
+};
+
+}  // namespace slipway::service

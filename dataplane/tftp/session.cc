@@ -151,12 +151,14 @@ Step TftpSession::OnTimer(Instant now) noexcept {
   return Repeat(now);
 }
 
-Step TftpSession::OnRequestAgain(Instant now) noexcept {
+Step TftpSession::OnRequestAgain(bool same, Instant now) noexcept {
   if (phase_ == Phase::kIdle || phase_ == Phase::kEnded) {
     return {.text = {}};
   }
-  if (phase_ == Phase::kDataSent &&
-      (acked_ > 0 || oack_blksize_ || oack_tsize_ || oack_timeout_ || oack_windowsize_)) {
+  const bool has_options = oack_blksize_ || oack_tsize_ || oack_timeout_ || oack_windowsize_;
+  const bool answer_is_out =
+      acked_ == 0 && phase_ == (has_options ? Phase::kOackSent : Phase::kDataSent);
+  if (!same || !answer_is_out) {
     return End(acked_ > 0 ? EndReason::kClientError : EndReason::kProbe);
   }
   if (now - sent_at_ < kRequestEcho) {

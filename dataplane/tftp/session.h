@@ -68,9 +68,10 @@ class TftpSession {
   [[nodiscard]] Step OnPacket(ByteSpan packet, Instant now) noexcept;
   // Before the deadline: kSilent.
   [[nodiscard]] Step OnTimer(Instant now) noexcept;
-  // The peer sent its request again from the same port. While our first answer is unacknowledged
-  // it is repeated, within the bound of kResendsMax; later kDone: the peer has begun anew.
-  [[nodiscard]] Step OnRequestAgain(Instant now) noexcept;
+  // The peer sent a request from the same port. While our first answer to the `same` request is
+  // unacknowledged it is repeated, within the bound of kResendsMax; else kDone: the peer has begun
+  // anew.
+  [[nodiscard]] Step OnRequestAgain(bool same, Instant now) noexcept;
 
   // The content failed under the transfer: kSendError once, then it has ended.
   [[nodiscard]] Step Abort(WireError error, std::string_view text) noexcept;

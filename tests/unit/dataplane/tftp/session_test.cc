@@ -238,11 +238,18 @@ TEST(TftpSessionTest, OtherPacketsAreSilence) {
 TEST(TftpSessionTest, RepeatedRequestIsAnsweredOnceItIsNoEcho) {
   TftpSession session;
   (void)session.Start(Asking("tsize\0000\0"sv), 5000, kEthernet, kStart);
-  EXPECT_EQ(session.OnRequestAgain(kStart + Duration::Millis(50)).kind, StepKind::kSilent);
-  EXPECT_EQ(session.OnRequestAgain(kStart + Duration::Millis(500)).kind, StepKind::kSendOack);
+  EXPECT_EQ(session.OnRequestAgain(true, kStart + Duration::Millis(50)).kind, StepKind::kSilent);
+  EXPECT_EQ(session.OnRequestAgain(true, kStart + Duration::Millis(500)).kind, StepKind::kSendOack);
   (void)Acked(session, 0);
   (void)Acked(session, 1);
-  EXPECT_EQ(session.OnRequestAgain(kStart + Duration::Seconds(2)).kind, StepKind::kDone);
+  EXPECT_EQ(session.OnRequestAgain(true, kStart + Duration::Seconds(2)).kind, StepKind::kDone);
+}
+
+TEST(TftpSessionTest, AnotherRequestFromTheSamePortBeginsAnew) {
+  TftpSession session;
+  (void)session.Start(Asking("tsize\0000\0"sv), 5000, kEthernet, kStart);
+  EXPECT_EQ(session.OnRequestAgain(false, kStart).kind, StepKind::kDone);
+  EXPECT_EQ(session.end(), EndReason::kProbe);
 }
 
 TEST(TftpSessionTest, RepeatedRequestsStayWithinTheResendBudget) {
@@ -252,7 +259,7 @@ TEST(TftpSessionTest, RepeatedRequestsStayWithinTheResendBudget) {
   int sent = 1;
   for (int i = 0; i < 100; ++i) {
     now = now + Duration::Millis(300);
-    sent += session.OnRequestAgain(now).kind == StepKind::kSendWindow ? 1 : 0;
+    sent += session.OnRequestAgain(true, now).kind == StepKind::kSendWindow ? 1 : 0;
   }
   EXPECT_EQ(sent, 6);
 }

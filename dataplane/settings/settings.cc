@@ -211,6 +211,25 @@ const std::string& Values::Origin(std::string_view key) const {
   return found->second.origin;
 }
 
+void Values::SetText(std::string_view key, std::string_view text, std::string_view origin) {
+  const auto found = values_.find(key);
+  SLIP_CHECK(found != values_.end());
+  SLIP_CHECK(found->second.kind == Kind::kText || found->second.kind == Kind::kPath);
+  found->second.text = text;
+  found->second.origin = origin;
+}
+
+bool Values::Override(std::string_view key, std::string_view text) {
+  const auto found = values_.find(key);
+  if (found == values_.end() ||
+      (found->second.kind != Kind::kText && found->second.kind != Kind::kPath)) {
+    return false;
+  }
+  found->second.text = text;
+  found->second.origin = "command line";
+  return true;
+}
+
 std::string Values::Describe() const {
   std::string text;
   for (const auto& [key, value] : values_) {

@@ -35,8 +35,12 @@ class Values {
   [[nodiscard]] const std::vector<std::string>& TextList(std::string_view key) const;
   // "default" or "file:line".
   [[nodiscard]] const std::string& Origin(std::string_view key) const;
+  // A command-line option takes the place of a text. False if it is no row of that kind.
+  [[nodiscard]] bool Override(std::string_view key, std::string_view text);
   // One line per setting: key = value, and where it comes from.
   [[nodiscard]] std::string Describe() const;
+  // A command-line option that stands for a setting of text or path. REQUIRES: as the getters.
+  void SetText(std::string_view key, std::string_view text, std::string_view origin);
 
  private:
   friend class Reader;

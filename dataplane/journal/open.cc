@@ -240,9 +240,8 @@ Result<void> Journal::ScanSegment(const Found& found, std::optional<std::uint64_
 void Journal::Unprove(Segment& segment, ByteSpan bytes) {
   const std::uint64_t proven = std::min(proven_end_, segment.end);
   const std::uint64_t from = proven - kDataOffset;
-  if (bytes.size() - from > buffer_.size() - buffer_used_) {
-    return;  // The buffer was larger once: all of it counts as proven.
-  }
+  // More than the buffer only if the buffer was larger once.
+  buffer_.resize(std::max(buffer_.size(), buffer_used_ + bytes.size() - from));
   for (Class& of : classes_) {
     while (!of.entries.empty() && of.entries.back().segment == segment.number &&
            of.entries.back().offset >= proven) {

@@ -184,14 +184,13 @@ lab_region_config() {
   mkdir -p "$lab/region" "$lab/images"
   cat > "$lab/region/region.toml" <<END
 state_dir = "$lab/region"
-images_dir = "$lab/images"
 
-[api]
-listen = "127.0.0.1:5240"
+[images]
+dir = "$lab/images"
 
 [link]
-listen = "tcp://10.77.255.1:5250"
-advertise = ["tcp://10.77.255.1:5250"]
+listen = "10.77.255.1"
+endpoints = ["tcp://10.77.255.1:5250"]
 END
 }
 

@@ -9,7 +9,7 @@ build_packages="
   libxxhash-dev libcap-dev libseccomp-dev prometheus-cpp-dev"
 image_packages="cpio kmod zstd binutils"
 lab_packages="qemu-system-x86 ipxe-qemu ovmf seabios iproute2 procps curl"
-test_packages="libgtest-dev libbenchmark-dev clang-format-14 nftables tcpdump"
+test_packages="libgtest-dev libbenchmark-dev clang-format-14 jq"
 
 # missing_packages NAME...: those that are not installed.
 missing_packages() {

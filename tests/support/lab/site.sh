@@ -116,14 +116,13 @@ site_configs() {
   mkdir -p "$lab/region" "$lab/rack" "$lab/images"
   cat > "$lab/region/region.toml" <<END
 state_dir = "$lab/region"
-images_dir = "$lab/images"
 
-[api]
-listen = "127.0.0.1:5240"
+[images]
+dir = "$lab/images"
 
 [link]
-listen = "tcp://127.0.0.1:5250"
-advertise = ["tcp://127.0.0.1:5250"]
+listen = "127.0.0.1"
+endpoints = ["tcp://127.0.0.1:5250"]
 END
   cat > "$lab/rack/rack.toml" <<END
 name = "$name"

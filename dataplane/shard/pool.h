@@ -130,7 +130,7 @@ class Pool {
   }
 
   [[nodiscard]] static T* Object(Place& place) noexcept {
-    return std::launder(reinterpret_cast<T*>(place.bytes));
+    return std::launder(static_cast<T*>(static_cast<void*>(place.bytes)));
   }
 
   std::unique_ptr<Place[]> places_;

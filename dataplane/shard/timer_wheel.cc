@@ -30,6 +30,7 @@ std::uint64_t CeilTick(Instant deadline) noexcept {
 TimerWheel::TimerWheel(std::uint32_t timers_max, Instant now)
     : nodes_(std::make_unique<Node[]>(timers_max)),
       current_(FloorTick(now)),
+      target_(current_),
       capacity_(timers_max) {
   SLIP_CHECK(timers_max < kNone);
   heads_.fill(kNone);
@@ -51,8 +52,9 @@ Result<TimerHandle> TimerWheel::Add(Instant deadline, TimerHandler* handler,
   free_ = node.next;
   node.handler = handler;
   node.cookie = cookie;
-  // Never the current tick: a handler that adds a timer for "now" cannot keep Advance busy.
-  node.tick = std::max(CeilTick(deadline), current_ + 1);
+  // After the tick that Advance works towards: a handler that adds a timer for "now" cannot keep it
+  // busy.
+  node.tick = std::max(CeilTick(deadline), target_ + 1);
   ++node.generation;
   ++size_;
   Place(index);
@@ -73,7 +75,8 @@ bool TimerWheel::Cancel(TimerHandle handle) noexcept {
 }
 
 std::size_t TimerWheel::Advance(Instant now, std::size_t steps_max) noexcept {
-  const std::uint64_t target = FloorTick(now);
+  // Time that went back is time that stood still.
+  target_ = std::max(target_, FloorTick(now));
   std::size_t fired = 0;
   std::size_t steps = 0;
   while (true) {
@@ -96,9 +99,9 @@ std::size_t TimerWheel::Advance(Instant now, std::size_t steps_max) noexcept {
       handler->OnTimer(cookie, now);
     }
     std::uint64_t next = 0;
-    if (!NextTick(next) || next > target) {
-      // No occupied slot is passed over: they all lie after `target`.
-      current_ = std::max(current_, target);
+    if (!NextTick(next) || next > target_) {
+      // No occupied slot is passed over: they all lie after the target.
+      current_ = target_;
       return fired;
     }
     SLIP_CHECK(next > current_);

@@ -89,7 +89,8 @@ class TimerWheel {
   std::array<std::uint32_t, kPending + 1> heads_;
   std::uint32_t pending_tail_ = kNone;
   std::array<std::uint64_t, kLevels> occupied_{};
-  std::uint64_t current_ = 0;
+  std::uint64_t current_ = 0;  // the tick that the slots are relative to
+  std::uint64_t target_ = 0;   // the latest tick that Advance was called for; never behind current_
   std::uint32_t free_ = kNone;
   std::uint32_t size_ = 0;
   std::uint32_t capacity_ = 0;

@@ -7,6 +7,7 @@
 #include "dataplane/base/address.h"
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/result.h"
+#include "dataplane/dhcp/client.h"
 
 namespace slipway::launcher {
 
@@ -43,20 +44,17 @@ class DhcpClient {
   [[nodiscard]] std::size_t OnTimer(std::int64_t now_ms, MutableByteSpan out);
 
   // Takes a datagram from port 67. Returns the length of the answer in `out`, 0 for none: look at
-  // state() for what changed. Errors (kMalformed, kTruncated: no DHCP packet; kUnsupported: not for
-  // us, or not now) leave everything as it was.
+  // state() for what changed. Errors (those of dhcp::DecodeReply; kUnsupported: not now) leave
+  // everything as it was.
   [[nodiscard]] Result<std::size_t> OnPacket(ByteSpan packet, std::int64_t now_ms,
                                              MutableByteSpan out);
 
  private:
-  struct Reply;
-
   [[nodiscard]] std::size_t Send(std::int64_t now_ms, MutableByteSpan out);
   void Restart(std::int64_t now_ms) noexcept;
-  [[nodiscard]] Result<std::size_t> OnOffer(const Reply& reply, std::int64_t now_ms,
+  [[nodiscard]] Result<std::size_t> OnOffer(const dhcp::ClientLease& reply, std::int64_t now_ms,
                                             MutableByteSpan out);
-  [[nodiscard]] Result<std::size_t> OnAck(const Reply& reply, std::int64_t now_ms);
-  [[nodiscard]] static Result<Reply> Decode(ByteSpan packet);
+  [[nodiscard]] Result<std::size_t> OnAck(const dhcp::ClientLease& reply, std::int64_t now_ms);
 
   MacAddress mac_;
   std::uint32_t xid_;

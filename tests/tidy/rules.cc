@@ -87,20 +87,24 @@ void CheckNames(const std::string& path, const std::vector<SourceLine>& lines,
                 std::vector<Problem>& problems) {
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const std::string_view code = lines[i].code;
+    const bool allowed = lines[i].comment.find("NOLINT(slipway-banned):") != std::string::npos;
     ForEachName(code, [&](std::string_view name, std::size_t begin) {
       // A member of that name is somebody else's business.
       const bool member = begin > 0 && (code[begin - 1] == '.' || code[begin - 1] == '>');
       const std::size_t after = code.find_first_not_of(' ', begin + name.size());
       const bool call = after != std::string_view::npos && code[after] == '(';
       for (const Banned& banned : kBanned) {
-        if (banned.name == name && !member && (call || !banned.call) && banned.where(path)) {
+        if (banned.name == name && !member && !allowed && (call || !banned.call) &&
+            banned.where(path)) {
           problems.push_back(
               {path, i + 1,
                std::string(name) + " is not allowed here; take " + std::string(banned.instead)});
         }
       }
     });
-    if (code.find("using namespace") != std::string_view::npos) {
+    const bool excused =
+        lines[i].comment.find("NOLINT(google-build-using-namespace):") != std::string::npos;
+    if (code.find("using namespace") != std::string_view::npos && !excused) {
       problems.push_back({path, i + 1, "using namespace is not allowed; name what you need"});
     }
     if (IsHot(path) &&

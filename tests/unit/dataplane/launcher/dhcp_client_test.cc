@@ -51,9 +51,8 @@ class DhcpClientTest : public ::testing::Test {
     ASSERT_EQ(client_.state(), DhcpClient::State::kBound);
   }
 
-  std::uint8_t SentType() const {
-    return std::to_integer<std::uint8_t>(out_[242]);  // option 53 comes first
-  }
+  // Option 53 comes first.
+  std::uint8_t SentType() const { return std::to_integer<std::uint8_t>(out_[242]); }
 
   DhcpClient client_{kMac, kXid, 0};
   std::array<std::byte, 576> out_{};
@@ -115,8 +114,7 @@ TEST_F(DhcpClientTest, UnansweredRequestGoesBackToDiscover) {
 
 TEST_F(DhcpClientTest, ForeignAndBrokenPacketsChangeNothing) {
   ASSERT_GE(client_.OnTimer(0, out_), 300U);
-  EXPECT_EQ(client_.OnPacket(Reply(2, kXid + 7, 600), 0, out_).error().code,
-            ErrorCode::kUnsupported);
+  EXPECT_EQ(client_.OnPacket(Reply(2, kXid + 7, 600), 0, out_).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(client_.OnPacket(Reply(5, kXid, 600), 0, out_).error().code, ErrorCode::kUnsupported);
   const std::vector<std::byte> offer = Reply(2, kXid, 600);
   for (std::size_t size = 0; size < 240; ++size) {

@@ -20,9 +20,11 @@ check "./run explains itself" "$root/run" --help
 check "an unknown argument is a usage error" bash -c "'$root/run' --nonsense; [ \$? = 2 ]"
 
 out=$work/readme-run.log
-# In a process group of its own, as a terminal would have it.
-setsid "$root/run" > "$out" 2>&1 &
+# With job control, as in a terminal: otherwise the shell has it ignore Ctrl-C.
+set -m
+"$root/run" > "$out" 2>&1 &
 run_pid=$!
+set +m
 run_is_up() {
   grep -q 'Ctrl-C ends it' "$out"
 }

@@ -242,7 +242,7 @@ rack_known() {
 }
 
 rack_is_current() {
-  lab_api GET /v1/racks/lab | grep -q '"is_current" *: *true'
+  lab_api GET /v1/racks/lab | grep -q '"current" *: *true'
 }
 
 # The network that the lab's rack serves.

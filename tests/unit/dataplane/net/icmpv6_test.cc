@@ -1,0 +1,92 @@
+#include "dataplane/net/icmpv6.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "dataplane/net/checksum.h"
+
+namespace slipway::net {
+namespace {
+
+constexpr MacAddress kRackMac{{2, 0, 0, 0, 0, 1}};
+constexpr Ipv6Address kRack{{0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFE, 0, 0, 1}};
+
+std::vector<std::byte> Bytes(std::initializer_list<int> values) {
+  std::vector<std::byte> bytes;
+  for (const int value : values) {
+    bytes.push_back(static_cast<std::byte>(value));
+  }
+  return bytes;
+}
+
+TEST(Icmpv6Test, ReadsTheSolicitationOfIpxe) {
+  // As in bios-ipxe.pcap: type 133 with the source link-layer address.
+  const auto message = Bytes({133, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0x52, 0x54, 0, 0xE2, 0xFF, 1});
+  const Result<RouterSolicitation> solicitation = ParseRouterSolicitation(message, 255);
+  ASSERT_TRUE(solicitation.has_value());
+  EXPECT_EQ(ToText(*solicitation->source_mac).view(), "52:54:00:e2:ff:01");
+}
+
+TEST(Icmpv6Test, RefusesWhatCameFromOffTheLink) {
+  const auto message = Bytes({133, 0, 0, 0, 0, 0, 0, 0});
+  EXPECT_TRUE(ParseRouterSolicitation(message, 255).has_value());
+  EXPECT_EQ(ParseRouterSolicitation(message, 254).error().code, ErrorCode::kMalformed);
+}
+
+TEST(Icmpv6Test, RefusesBrokenSolicitations) {
+  EXPECT_EQ(ParseRouterSolicitation(Bytes({133, 0, 0}), 255).error().code, ErrorCode::kTruncated);
+  EXPECT_EQ(ParseRouterSolicitation(Bytes({133, 0, 0, 0, 0}), 255).error().code,
+            ErrorCode::kTruncated);
+  EXPECT_EQ(ParseRouterSolicitation(Bytes({133, 1, 0, 0, 0, 0, 0, 0}), 255).error().code,
+            ErrorCode::kMalformed);
+  EXPECT_EQ(ParseRouterSolicitation(Bytes({135, 0, 0, 0, 0, 0, 0, 0}), 255).error().code,
+            ErrorCode::kUnsupported);
+  // An option of length 0 (RFC 4861 6.1.1) and one that is longer than the message.
+  EXPECT_FALSE(ParseRouterSolicitation(Bytes({133, 0, 0, 0, 0, 0, 0, 0, 1, 0}), 255).has_value());
+  EXPECT_FALSE(
+      ParseRouterSolicitation(Bytes({133, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0}), 255).has_value());
+}
+
+TEST(Icmpv6Test, AdvertisesThatNoRouterIsHere) {
+  std::array<std::byte, kNoRouterBytes> out{};
+  ASSERT_EQ(BuildNoRouter(out, kRackMac).value_or(0), out.size());
+  const Result<RouterAdvertisement> read = ParseRouterAdvertisement(out, 255);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->router_lifetime_s, 0);
+  EXPECT_FALSE(read->managed);
+  EXPECT_FALSE(read->other);
+  EXPECT_FALSE(read->has_prefix);
+  EXPECT_EQ(BuildNoRouter(std::span(out).first(20), kRackMac).error().code, ErrorCode::kTooLarge);
+}
+
+TEST(Icmpv6Test, FramesTheAdvertisementWithAChecksum) {
+  std::array<std::byte, kNoRouterFrameBytes> out{};
+  ASSERT_EQ(
+      BuildNoRouterFrame(out, kRackMac, kRack, MulticastMac(kAllNodes), kAllNodes).value_or(0),
+      out.size());
+  Checksum sum;
+  sum.Add(std::span(out).subspan(14 + 8, 32));
+  sum.AddU32(kNoRouterBytes);
+  sum.AddU32(58);
+  sum.Add(std::span(out).subspan(14 + kIpv6HeaderBytes));
+  EXPECT_EQ(sum.Finish(), 0);
+  EXPECT_EQ(out[14 + 7], std::byte{255});
+  EXPECT_EQ(out[0], std::byte{0x33});
+  EXPECT_EQ(out[5], std::byte{0x01});
+}
+
+TEST(Icmpv6Test, ReadsAForeignRouter) {
+  const auto message =
+      Bytes({134, 0, 0, 0, 64, 0xC0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0});
+  const Result<RouterAdvertisement> read = ParseRouterAdvertisement(message, 255);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->router_lifetime_s, 1800);
+  EXPECT_TRUE(read->managed);
+  EXPECT_TRUE(read->other);
+  EXPECT_TRUE(read->has_prefix);
+}
+
+}  // namespace
+}  // namespace slipway::net

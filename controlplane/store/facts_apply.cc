@@ -1,0 +1,101 @@
+#include "controlplane/store/facts_apply.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "controlplane/store/fact_codec.h"
+
+namespace slipway::store {
+
+namespace {
+
+struct RowPutter {
+  FactsBackend& backend;
+  std::uint64_t rack;
+
+  Result<void> operator()(LeaseRow& row) const {
+    row.rack = rack;
+    return backend.PutLease(std::move(row));
+  }
+
+  Result<void> operator()(InventoryRow& row) const {
+    row.rack = rack;
+    return backend.PutInventory(std::move(row));
+  }
+
+  Result<void> operator()(BootStepRow& row) const {
+    row.rack = rack;
+    return backend.PutBootStep(std::move(row));
+  }
+
+  Result<void> operator()(EventRow& row) const {
+    row.rack = rack;
+    SLIP_TRY(backend.PutEvent(std::move(row)));
+    return {};
+  }
+};
+
+Result<void> PutPayload(FactsBackend& backend, const FactsBatch& batch, std::string_view payload,
+                        FactsApplied& applied) {
+  auto row = DecodeFact(batch.fact_class, payload);
+  if (!row) {
+    ++applied.malformed;  // bad input is counted; its sequence is used up
+    return {};
+  }
+  ++applied.applied;
+  return std::visit(RowPutter{.backend = backend, .rack = batch.rack}, *row);
+}
+
+}  // namespace
+
+Result<FactsApplied> ApplyFacts(FactsBackend& backend, const FactsBatch& batch) {
+  if (batch.payloads.size() > kFactsBatchMax) {
+    return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(batch.payloads.size()));
+  }
+  FactsApplied applied;
+  FactsCursor cursor = SLIP_TRY(backend.LoadCursor(batch.rack, batch.fact_class));
+  if (cursor.epoch != batch.epoch) {
+    // The rack's journal began anew. Where it begins is where its first batch begins.
+    cursor = {.epoch = batch.epoch, .next = 1};
+  }
+  if (batch.table_as_of != 0) {
+    for (const std::string& payload : batch.payloads) {
+      SLIP_TRY(PutPayload(backend, batch, payload, applied));
+    }
+    if (batch.table_last) {
+      cursor.next = std::max(cursor.next, batch.table_as_of + 1);
+      SLIP_TRY(backend.StoreCursor(batch.rack, batch.fact_class, cursor));
+    }
+    applied.cursor = cursor;
+    return applied;
+  }
+  if (batch.first > cursor.next) {
+    applied.missing = batch.first - cursor.next;
+    cursor.next = batch.first;
+  }
+  for (std::size_t i = 0; i < batch.payloads.size(); ++i) {
+    if (batch.first + i < cursor.next) {
+      ++applied.duplicates;
+      continue;
+    }
+    SLIP_TRY(PutPayload(backend, batch, batch.payloads[i], applied));
+    ++cursor.next;
+  }
+  SLIP_TRY(backend.StoreCursor(batch.rack, batch.fact_class, cursor));
+  applied.cursor = cursor;
+  return applied;
+}
+
+bool Supersedes(const LeaseRow& row, const LeaseRow& known) noexcept {
+  return row.rack == known.rack || row.realtime_ns >= known.realtime_ns;
+}
+
+std::vector<LeaseRow> NewestGrants(std::vector<LeaseRow> rows, std::size_t limit) {
+  std::ranges::stable_sort(rows, {}, &LeaseRow::realtime_ns);
+  if (rows.size() > limit) {
+    rows.erase(rows.begin(), rows.end() - static_cast<std::ptrdiff_t>(limit));
+  }
+  return rows;
+}
+
+}  // namespace slipway::store

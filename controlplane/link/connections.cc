@@ -44,13 +44,14 @@ bool Connections::OnAccepted(int fd) {
     return true;  // Gone already; its end follows or has been told.
   }
   OnDisconnected(fd);  // The descriptor is new: what we knew of it is old.
-  Peer peer{.address = HostOf(address)};
+  Peer peer{.address = HostOf(address), .serial = next_serial_++};
   std::size_t& half_open = half_open_[peer.address];
   const bool fits = peers_.size() < connections_max_ && half_open < half_open_max_;
   ++half_open;
+  const std::uint64_t serial = peer.serial;
   peers_.emplace(fd, std::move(peer));
   if (!fits) {
-    Shut(fd);
+    Shut(fd, serial);
   }
   return fits;
 }
@@ -82,10 +83,18 @@ void Connections::Forget(const Peer& peer) {
   }
 }
 
-void Connections::Shut(int fd) const {
+std::uint64_t Connections::SerialOf(int fd) const {
+  const auto found = peers_.find(fd);
+  return found == peers_.end() ? 0 : found->second.serial;
+}
+
+void Connections::Shut(int fd, std::uint64_t serial) const {
+  if (serial == 0 || SerialOf(fd) != serial) {
+    return;
+  }
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
-  if (fd >= 0 && getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
       PortOf(address) == port_) {
     (void)shutdown(fd, SHUT_RDWR);
   }

@@ -135,12 +135,17 @@ class RegionEnd::Impl {
 // One connection: the host of its session.
 class RegionEnd::Impl::Peer final : public link::RegionSessionHost {
  public:
-  Peer(Impl& end, std::string routing_id, PeerStatus status, std::uint64_t serial, int fd,
+  struct Socket {
+    int fd = -1;
+    std::uint64_t serial = 0;  // Connections::SerialOf
+  };
+
+  Peer(Impl& end, std::string routing_id, PeerStatus status, std::uint64_t serial, Socket socket,
        Instant now)
       : end_(end),
         routing_id_(std::move(routing_id)),
         serial_(serial),
-        fd_(fd),
+        socket_(socket),
         session_(status, end.services_, *this, now) {}
 
   [[nodiscard]] bool Send(ByteSpan message) override {
@@ -188,7 +193,7 @@ class RegionEnd::Impl::Peer final : public link::RegionSessionHost {
 
   [[nodiscard]] std::uint64_t serial() const noexcept { return serial_; }
 
-  [[nodiscard]] int fd() const noexcept { return fd_; }
+  [[nodiscard]] Socket socket() const noexcept { return socket_; }
 
   Instant armed;        // as it stands in deadlines_
   bool ending = false;  // closed; dropped at `armed`
@@ -197,7 +202,7 @@ class RegionEnd::Impl::Peer final : public link::RegionSessionHost {
   Impl& end_;
   const std::string routing_id_;
   const std::uint64_t serial_;
-  const int fd_;
+  const Socket socket_;
   RegionSession session_;
 };
 
@@ -371,7 +376,8 @@ void RegionEnd::Impl::RunTimers(Instant now) {
   while (!deadlines_.empty() && deadlines_.begin()->first <= now.ns) {
     Peer& peer = *deadlines_.begin()->second;
     if (peer.ending) {
-      connections_.Shut(peer.fd());
+      ReadMonitor();
+      connections_.Shut(peer.socket().fd, peer.socket().serial);
       Erase(peer);
       continue;
     }
@@ -481,14 +487,16 @@ RegionEnd::Impl::Peer* RegionEnd::Impl::FindOrAdmit(const std::string& routing_i
     }
     return found->second.get();
   }
+  ReadMonitor();
   const int fd = message.source_fd();
+  const Peer::Socket socket{.fd = fd, .serial = connections_.SerialOf(fd)};
   connections_.OnAuthenticated(fd);
   if (peers_.size() >= options_.connections_max) {
     counters_.connections_refused.Add();
-    connections_.Shut(fd);
+    connections_.Shut(socket.fd, socket.serial);
     return nullptr;
   }
-  auto made = std::make_unique<Peer>(*this, routing_id, *status, next_serial_++, fd, now);
+  auto made = std::make_unique<Peer>(*this, routing_id, *status, next_serial_++, socket, now);
   Peer* peer = made.get();
   peers_.emplace(routing_id, std::move(made));
   by_serial_.emplace(peer->serial(), peer);

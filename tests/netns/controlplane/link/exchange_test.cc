@@ -35,6 +35,17 @@ TEST(LinkExchangeTest, NewRackEnrolsAndGetsSnapshotAndDelta) {
   EXPECT_EQ(region.end->counters().link.RejectedTotal(), 0U);
 }
 
+TEST(LinkExchangeTest, EndOfTheEnrolmentConnectionLeavesTheNextOneAlone) {
+  TestRegion region;
+  TestRack rack(region.Token(11));
+  ASSERT_TRUE(Eventually([&] { return rack.end->up(); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));  // Beyond the region's drop delay.
+  int ups = 0;
+  rack.Do([&](link::RackLink&, Instant) { ups = rack.observer.ups; });
+  EXPECT_EQ(ups, 1);
+  EXPECT_TRUE(rack.end->up());
+}
+
 TEST(LinkExchangeTest, LargeSnapshotComesInChunksUnderCredit) {
   TestRegion region;
   const Records large = SomeRecords(20'000, 1'000);  // about 20 MB: five times the credit

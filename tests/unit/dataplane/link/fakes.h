@@ -369,13 +369,13 @@ class FakeFactSink final : public FactSink {
         cursor.next = std::max(cursor.next, batch.table_as_of + 1);
       }
     } else {
+      dropped += batch.first > cursor.next ? batch.first - cursor.next : 0;
       for (std::size_t i = 0; i < batch.records.size(); ++i) {
         if (batch.first + i >= cursor.next) {
           stored.push_back(AsText(batch.records[i]));
           cursor.next = batch.first + i + 1;
         }
       }
-      dropped += batch.dropped;
     }
     done(cursor);
   }

@@ -1,0 +1,83 @@
+// What the commands do. Data goes to standard output, everything else to standard error.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "controlplane/cli/client.h"
+#include "controlplane/cli/nouns.h"
+
+namespace slipway::cli {
+
+struct Settings {
+  Format format = Format::kTable;
+  bool headers = true;
+  bool dry_run = false;
+};
+
+struct Context {
+  Client* client = nullptr;
+  Settings settings;
+};
+
+using Done = std::expected<void, Failure>;
+// Field and text, as given on the command line.
+using GivenFields = std::vector<std::pair<const FieldOption*, std::vector<std::string>>>;
+
+// "limit" 0: all pages. `filters` are query parameters.
+[[nodiscard]] Done ListCommand(Context& context, const Noun& noun, std::size_t limit,
+                               const std::vector<std::pair<std::string, std::string>>& filters);
+[[nodiscard]] Done ShowCommand(Context& context, const Noun& noun, const std::string& id);
+[[nodiscard]] Done CreateCommand(Context& context, const Noun& noun, const std::string& name,
+                                 const GivenFields& fields);
+[[nodiscard]] Done SetCommand(Context& context, const Noun& noun, const std::string& id,
+                              const GivenFields& fields);
+[[nodiscard]] Done DeleteCommand(Context& context, const Noun& noun,
+                                 const std::vector<std::string>& ids);
+
+// A machine with its interfaces, all or nothing.
+[[nodiscard]] Done CreateMachine(Context& context, const Noun& noun, const std::string& name,
+                                 const GivenFields& fields, const std::vector<std::string>& macs);
+
+[[nodiscard]] Done MintTokenCommand(Context& context, std::int64_t life_seconds);
+[[nodiscard]] Done RevokeCommand(Context& context, const Noun& noun, const std::string& id);
+
+struct ImportRequest {
+  std::string name;
+  std::string kind;
+  std::string architecture;
+  std::string command_line;
+  std::string description;
+  std::string directory;
+  std::vector<std::string> files;  // PATH or NAME=PATH
+};
+
+[[nodiscard]] Done ImportCommand(Context& context, const ImportRequest& request);
+[[nodiscard]] Done LeaseListCommand(Context& context, const std::string& mac,
+                                    const std::string& subnet);
+[[nodiscard]] Done BootTraceCommand(Context& context, const std::string& machine,
+                                    std::size_t boots);
+
+struct EventRequest {
+  bool watch = false;
+  std::string since;
+  std::string topics;
+  std::size_t limit = 100;
+};
+
+// With `watch` it goes on until it is interrupted, and resumes when the connection was lost.
+[[nodiscard]] Done EventCommand(Context& context, const EventRequest& request);
+
+// ---- for tests ----
+// One line of text for an event of `topic` (see docs/cli.md).
+[[nodiscard]] std::string EventLine(const boost::json::object& event);
+// The fields as JSON by their kinds; kUsage for what is no number.
+[[nodiscard]] std::expected<boost::json::object, Failure> FieldsJson(const GivenFields& fields);
+
+}  // namespace slipway::cli

@@ -1,0 +1,133 @@
+#include "controlplane/cli/nouns.h"
+
+namespace slipway::cli {
+namespace {
+
+using enum ValueKind;
+
+constexpr FieldOption kDescription{"--description", "description", kText,
+                                   false,           true,          "For people"};
+
+constexpr Column kFabricColumns[] = {
+    {"ID", "id"}, {"NAME", "name"}, {"DESCRIPTION", "description"}};
+constexpr FieldOption kFabricOptions[] = {kDescription};
+
+constexpr Column kVlanColumns[] = {{"ID", "id"},
+                                   {"NAME", "name"},
+                                   {"FABRIC", "fabric"},
+                                   {"VID", "vid"},
+                                   {"MTU", "mtu"},
+                                   {"UNKNOWN", "unknown_policy"},
+                                   {"RA", "router_advertisement"}};
+constexpr FieldOption kVlanOptions[] = {
+    {"--fabric", "fabric", kText, true, false, "Its fabric, id or name"},
+    {"--vid", "vid", kNumber, false, false, "802.1Q id; 0: untagged"},
+    {"--mtu", "mtu", kNumber, false, true, "Bytes"},
+    {"--unknown-policy", "unknown_policy", kText, false, true,
+     "Machines that are not known: ignore, local, wait or enlist"},
+    {"--router-advertisement", "router_advertisement", kText, false, true, "off or no-router-here"},
+    kDescription};
+
+constexpr Column kSubnetColumns[] = {
+    {"ID", "id"},           {"NAME", "name"},       {"CIDR", "cidr"},    {"VLAN", "vlan"},
+    {"GATEWAY", "gateway"}, {"DNS", "dns_servers"}, {"DOMAIN", "domain"}};
+constexpr FieldOption kSubnetOptions[] = {
+    {"--vlan", "vlan", kText, true, false, "Its VLAN, id or name"},
+    {"--cidr", "cidr", kText, true, false, "The network, as 10.0.0.0/24"},
+    {"--gateway", "gateway", kText, false, true, "Router given to clients"},
+    {"--dns", "dns_servers", kList, false, true, "DNS servers, one or more"},
+    {"--ntp", "ntp_servers", kList, false, true, "NTP servers, one or more"},
+    {"--domain", "domain", kText, false, true, "Domain given to clients"},
+    {"--lease-seconds", "lease_seconds", kNumber, false, true, "Lease time"},
+    {"--boot-lease-seconds", "boot_lease_seconds", kNumber, false, true,
+     "Lease time of firmware and boot loaders"},
+    kDescription};
+
+constexpr Column kRangeColumns[] = {
+    {"ID", "id"}, {"SUBNET", "subnet"}, {"KIND", "kind"}, {"FIRST", "first"}, {"LAST", "last"}};
+constexpr FieldOption kRangeOptions[] = {
+    {"--subnet", "subnet", kText, true, false, "Its subnet, id or name"},
+    {"--first", "first", kText, true, true, "First address"},
+    {"--last", "last", kText, true, true, "Last address, inclusive"},
+    {"--kind", "kind", kText, false, true, "dynamic (the DHCP pool) or reserved"},
+    kDescription};
+
+constexpr Column kMachineColumns[] = {{"ID", "id"},
+                                      {"NAME", "hostname"},
+                                      {"BOOT", "boot_target"},
+                                      {"ORIGIN", "origin"},
+                                      {"CPUS", "inventory.cpu_count"},
+                                      {"MEMORY", "inventory.memory_mib", Cell::kMebibytes},
+                                      {"ARCH", "inventory.architecture"},
+                                      {"FIRMWARE", "inventory.firmware"},
+                                      {"PRODUCT", "inventory.product"},
+                                      {"INVENTORY", "inventory_time", Cell::kTime}};
+constexpr FieldOption kMachineOptions[] = {
+    {"--boot-target", "boot_target", kText, false, true, "local, launcher, image or wait"},
+    {"--image", "image", kText, false, true, "With boot target image: its id or name"},
+    {"--kernel-options", "kernel_options", kText, false, true, "Added to the command line"},
+    {"--uuid", "uuid", kText, false, true, "SMBIOS UUID"},
+    kDescription};
+
+constexpr Column kInterfaceColumns[] = {
+    {"ID", "id"},     {"MAC", "mac"},       {"MACHINE", "machine"}, {"NAME", "name"},
+    {"VLAN", "vlan"}, {"SUBNET", "subnet"}, {"ADDRESS", "address"}};
+constexpr FieldOption kInterfaceOptions[] = {
+    {"--machine", "machine", kText, true, false, "Whose it is, id or name"},
+    {"--mac", "mac", kText, true, true, "Its MAC address"},
+    {"--name", "name", kText, false, true, "As the machine calls it"},
+    {"--vlan", "vlan", kText, false, true, "Where it is plugged in, id or name"},
+    {"--subnet", "subnet", kText, false, true, "Of the address; found from it"},
+    {"--address", "address", kText, false, true, "Reserved for it"}};
+
+constexpr Column kImageColumns[] = {{"ID", "id"},
+                                    {"NAME", "name"},
+                                    {"KIND", "kind"},
+                                    {"ARCH", "architecture"},
+                                    {"COMMAND LINE", "command_line"}};
+constexpr FieldOption kImageOptions[] = {
+    {"--kind", "kind", kText, false, false, "loader, launcher or kernel"},
+    {"--architecture", "architecture", kText, false, true, "amd64, arm64, ..."},
+    {"--command-line", "command_line", kText, false, true, "Of its kernel"},
+    kDescription};
+
+constexpr Column kRackColumns[] = {{"ID", "id"},
+                                   {"NAME", "name"},
+                                   {"STATE", "state"},
+                                   {"CONNECTED", "link.connected"},
+                                   {"SINCE", "link.since", Cell::kTime},
+                                   {"LIVE", "link.live_generation"},
+                                   {"CURRENT", "link.current"},
+                                   {"SOFTWARE", "link.software"}};
+
+constexpr Column kServedColumns[] = {
+    {"ID", "id"}, {"RACK", "rack"}, {"NAME", "name"}, {"VLAN", "vlan"}};
+constexpr FieldOption kServedOptions[] = {
+    {"--rack", "rack", kText, true, false, "Whose it is, id or name"},
+    {"--name", "name", kText, true, false, "As the rack's kernel calls it"},
+    {"--vlan", "vlan", kText, true, true, "What it serves, id or name"}};
+
+constexpr Noun kNouns[] = {
+    {"machine", "machines", "hostname", "Machines", kMachineColumns, kMachineOptions, true,
+     "mac origin boot_target"},
+    {"interface", "interfaces", "", "Network interfaces of machines", kInterfaceColumns,
+     kInterfaceOptions, true, "machine mac vlan subnet address"},
+    {"fabric", "fabrics", "name", "Fabrics: sets of VLANs", kFabricColumns, kFabricOptions, true,
+     ""},
+    {"vlan", "vlans", "name", "VLANs, with what becomes of unknown machines", kVlanColumns,
+     kVlanOptions, true, "fabric vid"},
+    {"subnet", "subnets", "name", "Subnets", kSubnetColumns, kSubnetOptions, true, "vlan cidr"},
+    {"range", "ranges", "", "Address ranges: pools and reservations", kRangeColumns, kRangeOptions,
+     true, "subnet kind"},
+    {"image", "images", "name", "Boot images", kImageColumns, kImageOptions, true,
+     "kind architecture"},
+    {"served-interface", "served-interfaces", "", "Which interface of a rack serves which VLAN",
+     kServedColumns, kServedOptions, true, "rack vlan"},
+    {"rack", "racks", "name", "Rack controllers", kRackColumns, {}, false, "state"},
+};
+
+}  // namespace
+
+std::span<const Noun> Nouns() noexcept { return kNouns; }
+
+}  // namespace slipway::cli

@@ -69,7 +69,7 @@ lab_kill() {
 # Removes what the state file names, newest first. Safe to call at any time, also twice.
 lab_down() {
   [ -s "$lab/state" ] || return 0
-  local kind name pid start left i
+  local kind name pid start state left i
   local -a mine=()
   while read -r kind name pid start; do
     if [ "$kind" = process ] && [ -n "$start" ] && [ "$(process_start "$pid")" = "$start" ]; then
@@ -80,7 +80,9 @@ lab_down() {
   for ((i = 0; i < 60; ++i)); do
     left=0
     for pid in "${mine[@]}"; do
-      [ ! -d "/proc/$pid" ] || [ "$(sed -n 's/^.*) \(.\).*/\1/p' "/proc/$pid/stat")" = Z ] || left=1
+      # Gone, or waiting for its parent to take notice.
+      state=$(sed -n 's/^.*) \(.\).*/\1/p' "/proc/$pid/stat" 2>/dev/null)
+      [ -z "$state" ] || [ "$state" = Z ] || left=1
     done
     [ "$left" = 1 ] || break
     sleep 0.05
@@ -117,6 +119,8 @@ SLIPWAY_LAB to another name"
 }
 
 lab_networks() {
+  [ -c /dev/net/tun ] || modprobe tun 2> /dev/null || true
+  [ -c /dev/net/tun ] || die "there is no /dev/net/tun: virtual machines need the kernel's tun driver"
   lab_namespace "$ns_region"
   lab_namespace "$ns_rack"
   lab_namespace "$ns_segment"

@@ -33,7 +33,11 @@ install_packages() {
   if ! apt-cache show --no-all-versions $missing > /dev/null 2>&1; then
     apt-get -qq update || die "apt-get update failed: is the network there?"
   fi
-  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes \
-    --no-install-recommends $missing > "$work/apt.log" 2>&1 ||
+  apt_install $missing || { apt-get -qq update && apt_install $missing; } ||
     die "apt-get install failed; its output is in $work/apt.log"
+}
+
+apt_install() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o Dpkg::Use-Pty=0 install --yes \
+    --no-install-recommends "$@" > "$work/apt.log" 2>&1
 }

@@ -146,6 +146,8 @@ site_serve() {
   lab=${folder:-$root/build/site}
   mkdir -p "$lab"
   api_in=
+  # Real machines have a screen, or a serial line, or both; the launcher writes to the last one.
+  lab_kernel_arguments='console=tty0 console=ttyS0,115200'
   in_region() { "$@"; }
   lab_down
   site_port udp 67 DHCP && site_port udp 69 TFTP && site_port tcp 5248 "the rack's HTTP" &&

@@ -151,7 +151,7 @@ class FakeFactSource final : public FactSource {
     out.dropped = out.first - from;
     std::size_t bytes = 0;
     for (std::uint64_t i = out.first - log.first; i < log.records.size(); ++i) {
-      const std::string& record = log.records[static_cast<std::size_t>(i)];
+      const std::string& record = log.records[i];
       if (!out.records.empty() && bytes + record.size() > bytes_max) {
         break;
       }
@@ -213,7 +213,7 @@ class FakeFactSource final : public FactSource {
   void PeekTable(const Log& log, std::uint64_t position, FactBatch& out) const {
     constexpr std::size_t kPart = 3;
     out.table_as_of = log.first - 1;
-    const std::size_t begin = static_cast<std::size_t>(position) * kPart;
+    const std::size_t begin = position * kPart;
     for (std::size_t i = begin; i < log.table.size() && i < begin + kPart; ++i) {
       out.records.push_back(AsBytes(log.table[i]));
     }

@@ -183,6 +183,7 @@ class Pair final : public RackTransport {
   std::uint64_t connections = 0;
   std::uint64_t faults_done = 0;
   std::vector<std::string> sent_by_rack;  // the last messages, for replays
+  std::vector<std::string> sent_by_region;
   RackLink link;
 
  private:
@@ -257,11 +258,10 @@ class Pair final : public RackTransport {
 
   void Carry(bool to_region, std::uint64_t connection, ByteSpan bytes) {
     std::string message = AsText(bytes);
-    if (to_region) {
-      sent_by_rack.push_back(message);
-      if (sent_by_rack.size() > 64) {
-        sent_by_rack.erase(sent_by_rack.begin());
-      }
+    auto& sent = to_region ? sent_by_rack : sent_by_region;
+    sent.push_back(message);
+    if (sent.size() > 64) {
+      sent.erase(sent.begin());
     }
     if (muted_ == connection || Chance(faults.cut_mute)) {
       muted_ = connection;
@@ -278,12 +278,12 @@ class Pair final : public RackTransport {
       return;
     }
     if (Chance(faults.truncate)) {
-      message.resize(static_cast<std::size_t>(random.Below(message.size())));
+      message.resize(random.Below(message.size()));
     } else if (Chance(faults.flip)) {
-      const std::size_t at = static_cast<std::size_t>(random.Below(message.size()));
+      const std::size_t at = random.Below(message.size());
       message[at] = static_cast<char>(message[at] ^ static_cast<char>(1U << random.Below(8)));
     } else if (Chance(faults.oversize)) {
-      message.resize(kMessageBytesMax + 1 + static_cast<std::size_t>(random.Below(1000)));
+      message.resize(kMessageBytesMax + 1 + random.Below(1000));
     }
     Duration delay = latency;
     if (Chance(faults.reorder)) {
@@ -296,8 +296,7 @@ class Pair final : public RackTransport {
     }
     if (to_region && Chance(faults.replay_old)) {
       flights_.push_back(
-          {now + delay, true, connection,
-           sent_by_rack[static_cast<std::size_t>(random.Below(sent_by_rack.size()))]});
+          {now + delay, true, connection, sent_by_rack[random.Below(sent_by_rack.size())]});
     }
     flights_.push_back({now + delay, to_region, connection, std::move(message)});
   }

@@ -29,6 +29,8 @@ using shard::WatchId;
 constexpr std::size_t kBatch = limits::kPacketBatchMax;
 constexpr std::size_t kSlotBytes = limits::kPacketHeadroomBytes + limits::kPacketBytesMax;
 constexpr int kEventsPerWait = 256;
+// A hot port whose last batch was smaller than this goes back to epoll.
+constexpr std::size_t kHotBatchMin = kBatch / 2;
 constexpr std::uint32_t kIndexBits = 20;
 static_assert(shard::kWatchesMax < (1U << kIndexBits) && shard::kPortsMax < (1U << kIndexBits));
 static_assert(static_cast<std::uint32_t>(EPOLLIN) == static_cast<std::uint32_t>(shard::kReadable));
@@ -44,6 +46,8 @@ struct Port {
   int family = 0;
   shard::PacketHandler* handler = nullptr;
   std::uint32_t kernel_drops = 0;
+  // Read without being asked to by epoll, and not registered there: see Cool and Heat.
+  bool hot = false;
 };
 
 struct Watch {
@@ -126,6 +130,8 @@ class EpollDriver final : public shard::Driver {
   [[nodiscard]] bool Dispatch(const epoll_event& event, Instant now, std::size_t& budget);
   [[nodiscard]] std::size_t Receive(PortId id, Instant now, std::size_t packets_max);
   void Deliver(PortId id, std::size_t count, Instant now);
+  void Heat(PortId id) noexcept;
+  void Cool(PortId id) noexcept;
   void Flush() noexcept;
   void FlushRun(mmsghdr* messages, std::uint32_t count, int fd) noexcept;
 
@@ -135,9 +141,11 @@ class EpollDriver final : public shard::Driver {
   std::unique_ptr<Watch[]> watches_;
   shard::TxQueue tx_;
   RxBatch rx_;
-  std::array<epoll_event, kEventsPerWait> events_{};
+  // What a wait returned, and the hot ports.
+  std::array<epoll_event, kEventsPerWait + shard::kPortsMax> events_{};
   shard::DriverCounters counters_;
   std::uint32_t ports_used_ = 0;
+  std::uint32_t hot_count_ = 0;
   std::uint32_t free_watch_ = UINT32_MAX;
   bool has_pwait2_ = true;
 };
@@ -252,6 +260,12 @@ Result<Instant> EpollDriver::Turn(Instant deadline) {
   // Each ready port gets one batch in a round, and another one comes first each time: a flooded one
   // must not have the turn to itself. What is left over is still ready in the next turn.
   std::size_t ready = static_cast<std::size_t>(count);
+  for (PortId id = 0; id < ports_used_ && hot_count_ > 0; ++id) {
+    if (ports_[id].hot) {
+      events_[ready].events = EPOLLIN;
+      events_[ready++].data.u64 = kPortBit | id;
+    }
+  }
   std::size_t budget = limits::kCompletionsPerTurnMax;
   if (ready > 1) {
     std::rotate(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(turn % ready),
@@ -273,9 +287,9 @@ Result<int> EpollDriver::Wait(Instant deadline) noexcept {
   timespec timeout{};
   const timespec* limit = nullptr;
   int timeout_ms = -1;
-  if (deadline != Instant::Never()) {
-    const std::int64_t ns =
-        std::max<std::int64_t>(0, deadline.ns <= 0 ? 0 : (deadline - clock_.Now()).ns);
+  if (deadline != Instant::Never() || hot_count_ > 0) {
+    const std::int64_t ns = std::max<std::int64_t>(
+        0, deadline.ns <= 0 || hot_count_ > 0 ? 0 : (deadline - clock_.Now()).ns);
     timeout.tv_sec = ns / 1'000'000'000;
     timeout.tv_nsec = ns % 1'000'000'000;
     limit = &timeout;
@@ -310,6 +324,11 @@ bool EpollDriver::Dispatch(const epoll_event& event, Instant now, std::size_t& b
     const std::size_t wanted = std::min(budget, kBatch);
     const std::size_t got = Receive(id, now, wanted);
     budget -= got;
+    if (got == kBatch) {
+      Heat(id);
+    } else if (got < kHotBatchMin && got < wanted) {
+      Cool(id);
+    }
     // Fewer than asked for: the socket was empty just now, and a second look costs a system call.
     return got == wanted;
   }
@@ -368,6 +387,27 @@ void EpollDriver::Deliver(PortId id, std::size_t count, Instant now) {
   port.handler->OnPackets(id, std::span(rx_.packets).first(count), now);
   // Replies may lie in the slots, which the next batch overwrites.
   Flush();
+}
+
+// A socket that is registered with epoll pays for it with every datagram that it sends: each one
+// freed wakes the socket's waiters to say that there is room, about 8 % of the whole. So a busy
+// port leaves epoll and is read in every turn.
+void EpollDriver::Heat(PortId id) noexcept {
+  Port& port = ports_[id];
+  if (!port.hot && Control(EPOLL_CTL_DEL, port.fd.get(), 0, 0)) {
+    port.hot = true;
+    ++hot_count_;
+  }
+}
+
+// Registering looks at the socket's state: what has come meanwhile is reported by the next wait.
+void EpollDriver::Cool(PortId id) noexcept {
+  Port& port = ports_[id];
+  if (port.hot && Control(EPOLL_CTL_ADD, port.fd.get(), EPOLLIN, kPortBit | id)) {
+    port.hot = false;
+    SLIP_CHECK(hot_count_ > 0);
+    --hot_count_;
+  }
 }
 
 void EpollDriver::Flush() noexcept {

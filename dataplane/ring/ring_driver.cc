@@ -90,7 +90,7 @@ class RingDriver final : public shard::Driver {
 
   void HandleCompletions(Instant now);
   void OnReceive(const io_uring_cqe& cqe, Instant now);
-  void AddToBatch(std::uint32_t id, PortId port, std::uint32_t bytes) noexcept;
+  void AddToBatch(std::uint32_t id, std::uint32_t bytes) noexcept;
   void DeliverBatch(Instant now);
   void OnPoll(const io_uring_cqe& cqe, Instant now);
   void DrainAll() noexcept;
@@ -109,6 +109,8 @@ class RingDriver final : public shard::Driver {
   std::array<std::uint16_t, limits::kPacketBatchMax> batch_ids_{};
   std::size_t batch_size_ = 0;
   PortId batch_port_ = 0;
+  std::uint64_t batch_bytes_ = 0;
+  std::uint32_t batch_drops_ = 0;
 
   shard::DriverCounters counters_;
   std::uint32_t ports_used_ = 0;
@@ -464,12 +466,15 @@ void RingDriver::OnReceive(const io_uring_cqe& cqe, Instant now) {
   if (batch_size_ == packets_.size() || (batch_size_ > 0 && batch_port_ != id)) {
     DeliverBatch(now);
   }
-  AddToBatch(buffer, id,
-             static_cast<std::uint32_t>(cqe.res) -
-                 static_cast<std::uint32_t>(limits::kPacketHeadroomBytes));
+  if (batch_size_ == 0) {
+    batch_port_ = id;
+    batch_drops_ = ports_[id].kernel_drops;
+  }
+  AddToBatch(buffer, static_cast<std::uint32_t>(cqe.res) -
+                         static_cast<std::uint32_t>(limits::kPacketHeadroomBytes));
 }
 
-void RingDriver::AddToBatch(std::uint32_t id, PortId port, std::uint32_t bytes) noexcept {
+void RingDriver::AddToBatch(std::uint32_t id, std::uint32_t bytes) noexcept {
   const MutableByteSpan slot = buffers_.slot(id);
   SLIP_CHECK(bytes <= limits::kPacketBytesMax);
   io_uring_recvmsg_out out;
@@ -481,17 +486,14 @@ void RingDriver::AddToBatch(std::uint32_t id, PortId port, std::uint32_t bytes) 
   packet.truncated = (out.flags & MSG_TRUNC) != 0;
   const std::size_t name_bytes = std::min<std::size_t>(out.namelen, shard::kRxNameBytes);
   const std::size_t control_bytes = std::min<std::size_t>(out.controllen, shard::kRxControlBytes);
-  std::uint32_t drops = ports_[port].kernel_drops;
   shard::DecodeEnvelope(slot.subspan(sizeof(out), name_bytes),
                         slot.subspan(sizeof(out) + shard::kRxNameBytes, control_bytes), packet,
-                        drops);
-  // A 32-bit count that wraps: the difference is right all the same.
-  counters_.kernel_drops.Add(drops - ports_[port].kernel_drops);
-  ports_[port].kernel_drops = drops;
-  counters_.truncated.Add(packet.truncated ? 1 : 0);
-  counters_.bytes_received.Add(bytes);
+                        batch_drops_);
+  if (packet.truncated) {
+    counters_.truncated.Add();
+  }
+  batch_bytes_ += bytes;
   batch_ids_[batch_size_] = static_cast<std::uint16_t>(id);
-  batch_port_ = port;
   ++batch_size_;
 }
 
@@ -499,8 +501,13 @@ void RingDriver::DeliverBatch(Instant now) {
   if (batch_size_ == 0) {
     return;
   }
+  Port& port = ports_[batch_port_];
   counters_.packets_received.Add(batch_size_);
-  ports_[batch_port_].handler->OnPackets(batch_port_, std::span(packets_).first(batch_size_), now);
+  counters_.bytes_received.Add(std::exchange(batch_bytes_, 0));
+  // A 32-bit count that wraps: the difference is right all the same.
+  counters_.kernel_drops.Add(batch_drops_ - port.kernel_drops);
+  port.kernel_drops = batch_drops_;
+  port.handler->OnPackets(batch_port_, std::span(packets_).first(batch_size_), now);
   for (std::size_t i = 0; i < batch_size_; ++i) {
     buffers_.Return(batch_ids_[i]);
   }

@@ -12,7 +12,7 @@ namespace slipway::ring {
 struct RingOptions {
   // Receive buffers of the driver, shared by its ports; a power of two, 64 to 4096. Packets wait
   // in the socket's buffer while all are in use.
-  std::uint32_t rx_buffers = 512;
+  std::uint32_t rx_buffers = 256;
 };
 
 // `clock` outlives the driver. The ring is made here, disabled, and enabled by the first Turn: the

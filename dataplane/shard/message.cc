@@ -5,6 +5,7 @@
 #include <netinet/udp.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -14,15 +15,31 @@ namespace slipway::shard {
 
 namespace {
 
-Ipv4Address FromWire(in_addr address) noexcept { return {ntohl(address.s_addr)}; }
+// An address as four words in network order: the comparisons that a packet needs are made on them,
+// not on sixteen octets.
+using Words = std::array<std::uint32_t, 4>;
+static_assert(sizeof(Words) == sizeof(IpAddress));
 
-in_addr ToWire(Ipv4Address address) noexcept { return {htonl(address.value)}; }
+constexpr std::uint32_t kMappedPrefix =
+    std::endian::native == std::endian::little ? 0xFFFF'0000 : 0x0000'FFFF;
 
-Ipv6Address FromWire(const in6_addr& address) noexcept {
-  return std::bit_cast<Ipv6Address>(address);
+IpAddress FromWire(in_addr address) noexcept {
+  return std::bit_cast<IpAddress>(Words{0, 0, kMappedPrefix, address.s_addr});
 }
 
-in6_addr ToWire(const Ipv6Address& address) noexcept { return std::bit_cast<in6_addr>(address); }
+IpAddress FromWire(const in6_addr& address) noexcept { return std::bit_cast<IpAddress>(address); }
+
+Words ToWords(const IpAddress& address) noexcept { return std::bit_cast<Words>(address); }
+
+bool IsMapped(const Words& words) noexcept {
+  return (words[0] | words[1]) == 0 && words[2] == kMappedPrefix;
+}
+
+// Neither ::, which is what an address that was never given is, nor 0.0.0.0.
+bool IsSet(const Words& words) noexcept {
+  const bool zero = (words[0] | words[1] | words[2] | words[3]) == 0;
+  return !zero && !(IsMapped(words) && words[3] == 0);
+}
 
 template <typename T>
 T Load(std::span<const std::byte> bytes) noexcept {
@@ -88,43 +105,46 @@ void SetName(TxEnvelope& envelope, msghdr& header, const T& name) noexcept {
 }
 
 bool EncodeIpv4(const Outgoing& out, TxEnvelope& envelope, msghdr& header) noexcept {
-  if (!out.destination.is_v4() || (out.source.is_set() && !out.source.is_v4())) {
+  const Words destination = ToWords(out.destination);
+  const Words source = ToWords(out.source);
+  const bool has_source = IsSet(source);
+  if (!IsMapped(destination) || (has_source && !IsMapped(source))) {
     return false;
   }
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(out.destination_port);
-  to.sin_addr = ToWire(out.destination.v4());
+  to.sin_addr.s_addr = destination[3];
   SetName(envelope, header, to);
-  if (out.source.is_set() || out.ifindex != 0) {
+  if (has_source || out.ifindex != 0) {
     in_pktinfo info{};
     info.ipi_ifindex = static_cast<int>(out.ifindex);
-    if (out.source.is_set()) {
-      info.ipi_spec_dst = ToWire(out.source.v4());
-    }
+    info.ipi_spec_dst.s_addr = has_source ? source[3] : 0;
     AppendControl(envelope, header, IPPROTO_IP, IP_PKTINFO, info);
   }
   return true;
 }
 
 bool EncodeIpv6(const Outgoing& out, TxEnvelope& envelope, msghdr& header) noexcept {
-  if (out.destination.is_v4() || (out.source.is_set() && out.source.is_v4())) {
+  const Words source = ToWords(out.source);
+  const bool has_source = IsSet(source);
+  if (IsMapped(ToWords(out.destination)) || (has_source && IsMapped(source))) {
     return false;
   }
   sockaddr_in6 to{};
   to.sin6_family = AF_INET6;
   to.sin6_port = htons(out.destination_port);
-  to.sin6_addr = ToWire(out.destination.v6());
+  to.sin6_addr = std::bit_cast<in6_addr>(out.destination);
   // Link-local and multicast destinations mean nothing without their interface (RFC 4007 6).
   if (out.destination.v6().is_link_local() || out.destination.v6().is_multicast()) {
     to.sin6_scope_id = out.ifindex;
   }
   SetName(envelope, header, to);
-  if (out.source.is_set() || out.ifindex != 0) {
+  if (has_source || out.ifindex != 0) {
     in6_pktinfo info{};
     info.ipi6_ifindex = out.ifindex;
-    if (out.source.is_set()) {
-      info.ipi6_addr = ToWire(out.source.v6());
+    if (has_source) {
+      info.ipi6_addr = std::bit_cast<in6_addr>(out.source);
     }
     AppendControl(envelope, header, IPPROTO_IPV6, IPV6_PKTINFO, info);
   }

@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include "dataplane/base/random.h"
+#include "dataplane/config/frames.h"
 #include "dataplane/config/snapshot.h"
 
 namespace slipway::config {
@@ -24,6 +25,10 @@ ContentHash HashRecord(std::uint8_t table, RecordId id, ByteSpan body) noexcept 
   const std::uint64_t seed = Mix64(id ^ Mix64(table));
   const XXH128_hash_t hash = XXH3_128bits_withSeed(body.data(), body.size(), seed);
   return {.low = hash.low64, .high = hash.high64};
+}
+
+std::uint64_t FileChecksum(ByteSpan bytes, std::uint64_t seed) noexcept {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
 }  // namespace slipway::config

@@ -83,7 +83,7 @@ Result<void> Journal::EndCheckpoint() {
   }
   std::array<std::byte, 8> count{};
   StoreLittle(count.data(), checkpoint_->count);
-  AppendFrame(checkpoint_->buffer, kCheckpointEnd, count, checkpoint_->count);
+  AppendFrame(checkpoint_->buffer, kCheckpointEndSize, count, checkpoint_->count);
   SLIP_TRY(WriteCheckpointBuffer());
   Result<void> done = disk_.Sync(checkpoint_->file);
   if (done) {
@@ -128,7 +128,7 @@ Result<void> Journal::ReplayCheckpoint(RecoveryVisitor* visitor, CheckpointHeade
   for (std::uint64_t count = 0; left.size() >= kFrameHeaderBytes; ++count) {
     const auto at = static_cast<std::uint32_t>(bytes.size() - left.size());
     const auto frame_size = LoadLittle<std::uint32_t>(left.data() + 8);
-    const bool end = frame_size == kCheckpointEnd;
+    const bool end = frame_size == kCheckpointEndSize;
     const std::size_t payload_size = end ? 8 : frame_size;
     if (payload_size > left.size() - kFrameHeaderBytes) {
       return Fail(ErrorCode::kTruncated, at);

@@ -123,10 +123,10 @@ void EncodeBatch(const BatchRecord& batch, std::span<std::byte, kBatchPayloadByt
 [[nodiscard]] Result<BatchRecord> DecodeBatch(ByteSpan payload);
 
 // Checkpoint file: header, then per lease a frame (checksum, payload bytes, payload), then a frame
-// with kCheckpointEnd as its size and the count as payload.
+// with kCheckpointEndSize as its size and the count as payload.
 inline constexpr std::size_t kCheckpointHeaderBytes = 40;
 inline constexpr std::size_t kFrameHeaderBytes = 16;
-inline constexpr std::uint32_t kCheckpointEnd = 0xFFFF'FFFF;
+inline constexpr std::uint32_t kCheckpointEndSize = 0xFFFF'FFFF;
 
 struct CheckpointHeader {
   std::uint64_t epoch = 0;     // of the lease class

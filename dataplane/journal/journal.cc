@@ -74,14 +74,14 @@ Result<bool> Journal::BeginCommit() {
   EncodeRecord({.payload_bytes = kBatchPayloadBytes}, payload,
                MutableByteSpan(buffer_).first(kBatchRecordBytes));
   SealRecords(MutableByteSpan(buffer_).first(buffer_used_), segment.salt);
+  flight_ = {.file = segment.file, .offset = segment.end, .bytes = buffer_used_};
   return true;
 }
 
 Result<void> Journal::Flush() {
-  SLIP_CHECK(active_);
-  const Segment& segment = segments_.back();
-  SLIP_TRY(disk_.WriteAt(segment.file, segment.end, ByteSpan(buffer_).first(buffer_used_)));
-  return disk_.Sync(segment.file);
+  SLIP_CHECK(flight_.bytes > 0);
+  SLIP_TRY(disk_.WriteAt(flight_.file, flight_.offset, ByteSpan(buffer_).first(flight_.bytes)));
+  return disk_.Sync(flight_.file);
 }
 
 void Journal::FinishCommit(const Result<void>& flushed) {

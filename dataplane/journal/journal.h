@@ -119,6 +119,9 @@ class Journal {
   // class replaces: 0, nothing. Returns the sequence. kTooLarge, or kFull: commit first.
   [[nodiscard]] Result<std::uint64_t> Append(FactClass fact_class, std::uint64_t key,
                                              ByteSpan payload);
+
+  [[nodiscard]] std::size_t record_bytes_max() const noexcept { return options_.record_bytes_max; }
+
   // Payload bytes of a record that Append would surely take now.
   [[nodiscard]] std::size_t room() const noexcept;
 
@@ -288,6 +291,14 @@ class Journal {
   FileId spare_ = -1;  // "journal.tmp", filled up to spare_bytes_
   std::uint64_t spare_bytes_ = 0;
 
+  // What Flush writes: it touches nothing else but the buffer.
+  struct Flight {
+    FileId file = -1;
+    std::uint64_t offset = 0;
+    std::size_t bytes = 0;
+  };
+
+  Flight flight_;
   std::vector<std::byte> buffer_;  // a batch record, then the pending records
   std::size_t buffer_used_ = kBatchRecordBytes;
   std::vector<Pending> pending_;

@@ -1,109 +1,53 @@
 #include "dataplane/images/object_table.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <cstring>
-#include <unordered_map>
+#include <algorithm>
+#include <map>
 #include <utility>
-
-#include "dataplane/images/store.h"
 
 namespace slipway::images {
 namespace {
 
-// A digest is uniform already: its first bytes are the hash.
-struct DigestHash {
-  [[nodiscard]] std::size_t operator()(const config::Sha256& sha256) const noexcept {
-    std::size_t value = 0;
-    std::memcpy(&value, sha256.data(), sizeof(value));
-    return value;
+void CloseObject(const Object* object) noexcept {
+  if (!object->mapping.empty()) {
+    // munmap takes what mmap gave.
+    (void)munmap(const_cast<std::byte*>(object->mapping.data()), object->mapping.size());
   }
-};
-
-// Closes and unmaps when the last table lets go.
-class OpenObject {
- public:
-  OpenObject(const config::Sha256& sha256, int fd, std::uint64_t bytes)
-      : object_{.sha256 = sha256, .fd = fd, .bytes = bytes} {
-    if (bytes == 0 || bytes > kMappedBytesMax) {
-      // Large files are read ahead by the kernel as they are sent.
-      (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-      return;
-    }
-    void* const mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (mapped != MAP_FAILED) {
-      object_.mapping = static_cast<const std::byte*>(mapped);
-    }
+  if (object->fd >= 0) {
+    (void)close(object->fd);
   }
+  delete object;
+}
 
-  OpenObject(const OpenObject&) = delete;
-  OpenObject& operator=(const OpenObject&) = delete;
-
-  ~OpenObject() {
-    if (object_.mapping != nullptr) {
-      (void)munmap(const_cast<std::byte*>(object_.mapping), object_.bytes);
-    }
-    (void)close(object_.fd);
+// Takes over the descriptor.
+[[nodiscard]] Result<std::shared_ptr<const Object>> MakeObject(const Digest& digest,
+                                                               const OwnedObject& opened) {
+  const int fd = dup(opened.fd());
+  if (fd < 0) {
+    return FailErrno(errno);
   }
-
-  [[nodiscard]] const Object& object() const noexcept { return object_; }
-
- private:
-  Object object_;
-};
+  auto* const object =
+      new Object{.digest = digest, .bytes = opened.bytes(), .fd = fd, .mapping = {}};
+  std::shared_ptr<const Object> owned(object, CloseObject);
+  if (object->bytes > 0 && object->bytes <= kMappedBytesMax) {
+    void* const mapping = mmap(nullptr, object->bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (mapping == MAP_FAILED) {
+      return FailErrno(errno);
+    }
+    object->mapping = ByteSpan(static_cast<const std::byte*>(mapping), object->bytes);
+  }
+  return owned;
+}
 
 }  // namespace
 
-struct ObjectTable::Data {
-  std::unordered_map<config::Sha256, std::shared_ptr<OpenObject>, DigestHash> objects;
-  mutable std::atomic<std::uint32_t> references{0};
-};
-
-ObjectTable::ObjectTable() : data_(std::make_unique<Data>()) {}
-
-ObjectTable::~ObjectTable() = default;
-
-ObjectTableRef ObjectTable::Build(const config::Snapshot& snapshot, ImageStore& store,
-                                  const ObjectTableRef& before, std::vector<std::string>& missing) {
-  missing.clear();
-  ObjectTableRef result(new ObjectTable());
-  auto& objects = result.table_->data_->objects;
-  for (const config::ImageRecord& image : snapshot.images()) {
-    for (const config::ImageFile& file : image.files) {
-      if (objects.contains(file.sha256)) {
-        continue;
-      }
-      if (before && before->data_->objects.contains(file.sha256)) {
-        objects.emplace(file.sha256, before->data_->objects.at(file.sha256));
-        continue;
-      }
-      if (const Result<int> fd = store.Open(file.sha256, file.bytes)) {
-        objects.emplace(file.sha256, std::make_shared<OpenObject>(file.sha256, *fd, file.bytes));
-      } else {
-        missing.push_back(std::string(image.name.view()) + "/" + std::string(file.name.view()));
-      }
-    }
-  }
-  return result;
-}
-
-const Object* ObjectTable::Find(const config::Sha256& sha256) const noexcept {
-  const auto found = data_->objects.find(sha256);
-  return found != data_->objects.end() ? &found->second->object() : nullptr;
-}
-
-std::size_t ObjectTable::size() const noexcept { return data_->objects.size(); }
-
-ObjectTableRef::ObjectTableRef(const ObjectTable* table) noexcept : table_(table) {
-  table_->data_->references.fetch_add(1, std::memory_order_relaxed);
-}
+ObjectTableRef::ObjectTableRef(const ObjectTable* table) noexcept : table_(table) {}
 
 ObjectTableRef::ObjectTableRef(const ObjectTableRef& other) noexcept : table_(other.table_) {
   if (table_ != nullptr) {
-    table_->data_->references.fetch_add(1, std::memory_order_relaxed);
+    table_->refs_.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
@@ -116,9 +60,58 @@ ObjectTableRef& ObjectTableRef::operator=(ObjectTableRef other) noexcept {
 }
 
 ObjectTableRef::~ObjectTableRef() {
-  if (table_ != nullptr && table_->data_->references.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+  if (table_ != nullptr && table_->refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     delete table_;
   }
+}
+
+Result<ObjectTableRef> ObjectTable::Build(const config::Snapshot& snapshot, const Store& store,
+                                          const ObjectTableRef& previous) {
+  auto* const table = new ObjectTable;
+  ObjectTableRef built(table);
+  table->generation_ = snapshot.generation();
+  std::map<Digest, std::shared_ptr<const Object>> known;
+  if (previous) {
+    for (const Entry& entry : previous->entries_) {
+      known[entry.object->digest] = entry.object;
+    }
+  }
+  for (const config::ImageRecord& image : snapshot.images()) {
+    for (const config::ImageFile& file : image.files) {
+      std::string name(image.name.view());
+      name.append("/").append(file.name.view());
+      if (table->entries_.size() + table->missing_.size() >= kObjectsMax) {
+        return Fail(ErrorCode::kFull, static_cast<std::uint32_t>(kObjectsMax));
+      }
+      std::shared_ptr<const Object>& object = known[file.sha256];
+      if (object == nullptr) {
+        const auto opened = store.OpenObject(file.sha256);
+        const bool there = opened && opened->bytes() == file.bytes;
+        if (!opened && opened.error().code == ErrorCode::kSystem) {
+          return std::unexpected(opened.error());
+        }
+        if (there) {
+          object = SLIP_TRY(MakeObject(file.sha256, *opened));
+        }
+      }
+      if (object == nullptr || object->bytes != file.bytes) {
+        table->missing_.push_back(std::move(name));
+      } else {
+        table->entries_.push_back({std::move(name), object});
+      }
+    }
+  }
+  const auto by_name = [](const Entry& a, const Entry& b) { return a.name < b.name; };
+  std::sort(table->entries_.begin(), table->entries_.end(), by_name);
+  std::sort(table->missing_.begin(), table->missing_.end());
+  return built;
+}
+
+const Object* ObjectTable::Find(std::string_view name) const noexcept {
+  const auto at = std::lower_bound(
+      entries_.begin(), entries_.end(), name,
+      [](const Entry& entry, std::string_view wanted) { return entry.name < wanted; });
+  return at != entries_.end() && at->name == name ? at->object.get() : nullptr;
 }
 
 }  // namespace slipway::images

@@ -1,38 +1,43 @@
-// The open objects of a snapshot's images: built off-shard, immutable, handed to shards, so that no
-// shard ever opens a file. A new table shares what the one before had open.
+// The files of one snapshot, opened: what shards serve. Built off-shard per generation and handed
+// over like the snapshot itself; a shard never opens, maps or closes a file.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "dataplane/base/cursor.h"
 #include "dataplane/base/result.h"
 #include "dataplane/config/snapshot.h"
+#include "dataplane/images/store.h"
 
 namespace slipway::images {
 
-class ImageStore;
+// Objects up to this size are mapped, so that TFTP can gather blocks from memory; above only HTTP
+// serves them, by descriptor.
+inline constexpr std::uint64_t kMappedBytesMax = std::uint64_t{64} << 20;
+inline constexpr std::size_t kObjectsMax = limits::kImagesMax * config::kFilesPerImageMax;
 
-// Files up to this size are mapped and read once when they are opened, so that TFTP can send from
-// memory; larger ones are sent by descriptor.
-inline constexpr std::uint64_t kMappedBytesMax = std::uint64_t{16} << 20;
-
-// Stays open as long as a table that holds it.
+// One open object; shared by all tables whose snapshots name it.
 struct Object {
-  config::Sha256 sha256{};
-  int fd = -1;
+  Digest digest{};
   std::uint64_t bytes = 0;
-  const std::byte* mapping = nullptr;  // all of it, or nullptr
+  int fd = -1;
+  ByteSpan mapping;  // empty: too large, or empty itself
 };
 
 class ObjectTable;
 
-// Counts references atomically; the last one closes what no other table shares.
+// Counts references atomically; the last one closes what no other table uses. Free on the builder's
+// thread: shards hand old references back.
 class ObjectTableRef {
  public:
   ObjectTableRef() = default;
+  explicit ObjectTableRef(const ObjectTable* table) noexcept;  // takes over one reference
   ObjectTableRef(const ObjectTableRef& other) noexcept;
   ObjectTableRef(ObjectTableRef&& other) noexcept;
   ObjectTableRef& operator=(ObjectTableRef other) noexcept;
@@ -44,35 +49,49 @@ class ObjectTableRef {
 
   [[nodiscard]] const ObjectTable* operator->() const noexcept { return table_; }
 
+  [[nodiscard]] const ObjectTable* get() const noexcept { return table_; }
+
  private:
-  friend class ObjectTable;
-  explicit ObjectTableRef(const ObjectTable* table) noexcept;
   const ObjectTable* table_ = nullptr;
 };
 
 class ObjectTable {
  public:
+  // Opens every file that the snapshot names. Objects that `previous` has are shared, not opened
+  // again. What is missing, or has another size than the snapshot says, is in missing(); that is no
+  // error. kFull above kObjectsMax; kSystem if descriptors run out.
+  [[nodiscard]] static Result<ObjectTableRef> Build(const config::Snapshot& snapshot,
+                                                    const Store& store,
+                                                    const ObjectTableRef& previous);
   ObjectTable(const ObjectTable&) = delete;
   ObjectTable& operator=(const ObjectTable&) = delete;
 
-  // Opens every file of the snapshot's images that is in the store with the size that the snapshot
-  // says; shares what `before` has open. `missing` gets the names ("<image>/<file>") of those that
-  // are not there or have another size. Never fails as a whole. Not for shards.
-  [[nodiscard]] static ObjectTableRef Build(const config::Snapshot& snapshot, ImageStore& store,
-                                            const ObjectTableRef& before,
-                                            std::vector<std::string>& missing);
+  // By "<image>/<file>"; nullptr if there is no such file or it is missing. Does not allocate. Any
+  // thread that holds a reference.
+  [[nodiscard]] const Object* Find(std::string_view name) const noexcept;
 
-  // nullptr: not here. Lives as long as the table. No allocation.
-  [[nodiscard]] const Object* Find(const config::Sha256& sha256) const noexcept;
+  // Names of files that the snapshot has and the store has not, in order.
+  [[nodiscard]] const std::vector<std::string>& missing() const noexcept { return missing_; }
 
-  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+  [[nodiscard]] config::Generation generation() const noexcept { return generation_; }
 
  private:
   friend class ObjectTableRef;
-  struct Data;
-  ObjectTable();
-  ~ObjectTable();
-  std::unique_ptr<Data> data_;
+
+  struct Entry {
+    std::string name;
+    std::shared_ptr<const Object> object;
+  };
+
+  ObjectTable() = default;
+  ~ObjectTable() = default;
+
+  mutable std::atomic<std::uint32_t> refs_{1};
+  config::Generation generation_;
+  std::vector<Entry> entries_;  // by name
+  std::vector<std::string> missing_;
 };
 
 }  // namespace slipway::images

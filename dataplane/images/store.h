@@ -1,38 +1,82 @@
-// The rack's store of image contents: a directory of objects named by their SHA-256,
-//   <directory>/sha256/<first 2 hex digits>/<64 hex digits>
-// Objects are opened beneath one directory descriptor by digest only; no name from a packet or a
-// configuration ever becomes a path.
+// Boot files by content: objects named by the SHA-256 of their bytes below one directory, and the
+// table by which shards serve them without ever opening a file.
+//
+//   <directory>/sha256/<first 2 hex digits>/<all 64 hex digits>
+//
+// Nothing that a machine sends names a file: objects are opened by digests of the snapshot only,
+// beneath one directory descriptor, never through a symbolic link.
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "dataplane/base/bounded.h"
+#include "dataplane/base/cursor.h"
 #include "dataplane/base/result.h"
 #include "dataplane/config/records.h"
 
 namespace slipway::images {
 
-// A digest as lower-case hexadecimal.
-[[nodiscard]] FixedString<64> HexOf(const config::Sha256& sha256) noexcept;
+using Digest = config::Sha256;
+using DigestText = FixedString<64>;
 
-// Blocking: control and start-up threads only.
-class ImageStore {
+// Lower case hex.
+[[nodiscard]] DigestText ToText(const Digest& digest) noexcept;
+// kMalformed unless 64 hex digits.
+[[nodiscard]] Result<Digest> ParseDigest(std::string_view text) noexcept;
+
+// A descriptor that is closed with its owner.
+class OwnedObject {
  public:
-  // kNotFound: there is no such directory. Otherwise errors of the system.
-  [[nodiscard]] static Result<ImageStore> Create(std::string_view directory);
-  ImageStore(ImageStore&& other) noexcept;
-  ImageStore& operator=(ImageStore&&) = delete;
-  ~ImageStore();
+  OwnedObject() = default;
 
-  // A descriptor for reading, which the caller closes. kNotFound; kCorrupt if the size is not
-  // `bytes` or it is not a regular file.
-  [[nodiscard]] Result<int> Open(const config::Sha256& sha256, std::uint64_t bytes) const;
+  OwnedObject(int fd, std::uint64_t bytes) noexcept : fd_(fd), bytes_(bytes) {}
 
-  // Reads the whole object: kBadChecksum if its content is not what its name says.
-  [[nodiscard]] Result<void> Verify(const config::Sha256& sha256, std::uint64_t bytes) const;
+  OwnedObject(OwnedObject&& other) noexcept;
+  OwnedObject& operator=(OwnedObject&& other) noexcept;
+  ~OwnedObject();
+
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
  private:
-  explicit ImageStore(int directory_fd) noexcept : directory_fd_(directory_fd) {}
+  int fd_ = -1;
+  std::uint64_t bytes_ = 0;
+};
+
+struct Imported {
+  Digest digest{};
+  std::uint64_t bytes = 0;
+};
+
+// Blocking; not for shards. Any thread: holds nothing but the directory descriptor.
+class Store {
+ public:
+  // Opens the directory, creating it and its `sha256` with mode 0755 if missing (the parent must
+  // exist). kNotFound, kReadOnly, kSystem.
+  [[nodiscard]] static Result<Store> Open(std::string_view directory);
+  // For a rack that only reads: kNotFound if it is not there.
+  [[nodiscard]] static Result<Store> OpenReadOnly(std::string_view directory);
+  Store(Store&& other) noexcept;
+  Store& operator=(Store&&) = delete;
+  ~Store();
+
+  // Read-only. kNotFound; kDenied for anything that is not a regular file in its place. The
+  // contents are not read: see Verify.
+  [[nodiscard]] Result<OwnedObject> OpenObject(const Digest& digest) const;
+  // Reads the object whole. kNotFound, kCorrupt if the contents have another digest.
+  [[nodiscard]] Result<void> Verify(const Digest& digest) const;
+  // Copies from the descriptor's position to its end: hashed while it is copied to a temporary
+  // file, synced, then renamed to its name. An object that is there already is kept. kNoSpace,
+  // kReadOnly, kSystem; nothing is left behind.
+  [[nodiscard]] Result<Imported> Import(int source_fd) const;
+
+ private:
+  explicit Store(int directory_fd) noexcept : directory_fd_(directory_fd) {}
 
   int directory_fd_ = -1;
 };

@@ -1,0 +1,150 @@
+// Time and allocations of one DHCP exchange in the core: decode, decide, lease table, encode, and
+// the lease's record; without sockets and disk.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <new>
+#include <vector>
+
+#include "dataplane/dhcp/engine.h"
+#include "dataplane/net/frame.h"
+#include "tests/support/dhcp_lab.h"
+
+namespace {
+
+std::uint64_t allocations = 0;
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  void* memory = std::malloc(size);
+  if (memory == nullptr) {
+    std::abort();
+  }
+  return memory;
+}
+
+void operator delete(void* memory) noexcept { std::free(memory); }
+
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace slipway::dhcp {
+namespace {
+
+using test::kRack;
+using test::Request;
+
+// A /16 pool with `leases` clients bound.
+struct Fleet {
+  explicit Fleet(std::uint64_t leases) : lab(Snapshot(), Options()) {
+    for (std::uint64_t i = 0; i < leases; ++i) {
+      const MacAddress mac = MacAddress::FromU64(0x0200'0000'0000 + i);
+      if (lab.Dora(mac).is_any()) {
+        std::abort();
+      }
+    }
+  }
+
+  static config::SnapshotRef Snapshot() {
+    test::BootLab lab;
+    lab.subnet.prefix = *IpPrefix::Parse("10.76.0.0/14");
+    lab.range.first = test::V4("10.78.0.0");
+    lab.range.last = test::V4("10.79.255.255");
+    return lab.AddNetwork().AddImages().Finish();
+  }
+
+  static lease::TableOptions Options() {
+    lease::TableOptions options;
+    options.hash_seed = 42;
+    return options;
+  }
+
+  test::DhcpLab lab;
+};
+
+// DISCOVER, OFFER, REQUEST, record, ACK of client after client, each with a frame for its reply.
+void Exchange(benchmark::State& state, bool boots) {
+  Fleet fleet(static_cast<std::uint64_t>(state.range(0)));
+  test::DhcpLab& lab = fleet.lab;
+  Request discover_request(MessageType::kDiscover, {});
+  Request request_request(MessageType::kRequest, {});
+  if (boots) {
+    for (Request* request : {&discover_request, &request_request}) {
+      request->Text(Option::kVendorClass, "PXEClient:Arch:00007:UNDI:003000")
+          .Bytes(Option::kClientArchitecture, {0, 7});
+    }
+  }
+  auto discover = discover_request.Build();
+  auto request = request_request.Address(Option::kServerIdentifier, kRack)
+                     .Address(Option::kRequestedAddress, kRack)
+                     .Build();
+  const std::array<std::byte, 2> requested = {std::byte{50}, std::byte{4}};
+  const auto at =
+      std::search(request.begin() + 240, request.end(), requested.begin(), requested.end()) + 2;
+  std::array<std::byte, 2048> frame{};
+  std::uint64_t client = 0x0300'0000'0000;
+  const auto send = [&] {
+    benchmark::DoNotOptimize(net::BuildUdp4Frame(
+        frame, {.mac = {}, .address = kRack, .port = kServerPort},
+        {lab.effects.reply.mac, lab.effects.reply.address, kClientPort}, lab.ReplyBytes()));
+  };
+  const std::uint64_t before = allocations;
+  for (auto _ : state) {
+    const MacAddress mac = MacAddress::FromU64(++client % 50'000 + 0x0400'0000'0000);
+    std::ranges::copy(std::as_bytes(std::span(mac.octets)), discover.begin() + 28);
+    std::ranges::copy(std::as_bytes(std::span(mac.octets)), request.begin() + 28);
+    lab.engine.Handle(discover, lab.context, *lab.snapshot, lab.now, lab.out, lab.effects);
+    send();
+    StoreBig(&*at, LoadBig<std::uint32_t>(&lab.out[16]));
+    lab.engine.Handle(request, lab.context, *lab.snapshot, lab.now, lab.out, lab.effects);
+    lab.engine.OnDurable(lab.effects.ticket);
+    send();
+    if (lab.effects.reason != Reason::kAcked && lab.effects.reason != Reason::kAckedFromMemory) {
+      state.SkipWithError("no lease");
+      break;
+    }
+  }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+}
+
+void BM_DoraOfPlainClients(benchmark::State& state) { Exchange(state, false); }
+
+void BM_DoraOfFirmware(benchmark::State& state) { Exchange(state, true); }
+
+BENCHMARK(BM_DoraOfPlainClients)->Arg(0)->Arg(80'000);
+BENCHMARK(BM_DoraOfFirmware)->Arg(0)->Arg(80'000);
+
+void BM_Decode(benchmark::State& state) {
+  const auto packet = test::ReadHex(SLIPWAY_SOURCE_DIR "/tests/vectors/dhcp/ipxe-bios-request.hex");
+  Message message;
+  const std::uint64_t before = allocations;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(Decode(packet, message));
+  }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+}
+
+BENCHMARK(BM_Decode);
+
+// The last free address of a pool of 131,072.
+void BM_AllocateFromAFullPool(benchmark::State& state) {
+  constexpr std::uint32_t kSize = 131'072;
+  std::vector<std::uint64_t> words(lease::FreeMap::WordsFor(kSize));
+  lease::FreeMap map(words, kSize);
+  for (std::uint32_t i = 0; i < kSize; ++i) {
+    map.Take(i);
+  }
+  std::uint32_t from = 1;
+  for (auto _ : state) {
+    from = (from * 1'664'525U + 1'013'904'223U) % kSize;
+    map.Free((from * 7) % kSize);
+    const auto found = map.NextFree(from);
+    map.Take(*found);
+  }
+}
+
+BENCHMARK(BM_AllocateFromAFullPool);
+
+}  // namespace
+}  // namespace slipway::dhcp

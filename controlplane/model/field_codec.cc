@@ -28,7 +28,9 @@ bool SetText(const Field& field, std::string& out, const json::value& value, Pro
     return NotText(problem);
   }
   const std::string_view text(value.get_string().data(), value.get_string().size());
-  if (field.type == FieldType::kName && !IsLdhLabel(text)) {
+  // An optional name that is empty becomes the id's text (validate.h, Complete).
+  const bool may_be_empty = text.empty() && !field.required();
+  if (field.type == FieldType::kName && !may_be_empty && !IsLdhLabel(text)) {
     return Wrong(problem, Quoted(text) + " is not a name",
                  "use 1 to 63 lower-case letters, digits and hyphens, no hyphen at either end");
   }

@@ -218,8 +218,8 @@ constexpr Field kImageFields[] = {
     Choice<&BootImage::kind>("kind", kImmutable, kImageKinds, "What it is for."),
     Text<&BootImage::architecture>("architecture", kOptional, 15, "amd64, arm64, ..."),
     Text<&BootImage::command_line>("command_line", kOptional, 511, "Of its kernel."),
-    Plain<&BootImage::files>("files", kRecordList, kOptional, "", config::kFilesPerImageMax,
-                             kImageFileFields),
+    Plain<&BootImage::files>("files", kRecordList, kOptional, "What it consists of.",
+                             config::kFilesPerImageMax, kImageFileFields),
 };
 
 constexpr Field kRackFields[] = {

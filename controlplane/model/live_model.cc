@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include <condition_variable>
 #include <mutex>
 #include <utility>
 
@@ -34,7 +35,39 @@ struct LiveModel::Attempt {
   int tries = 0;
 };
 
-LiveModel::LiveModel(store::StateStore& store, Random& random) : store_(store), random_(random) {}
+// Lets callbacks of the store find the model, or find that it is gone. Entering may nest: a memory
+// store calls back inside Commit.
+struct LiveModel::Tie {
+  // Null once the model is going; otherwise the caller must Leave.
+  LiveModel* Enter() {
+    const std::lock_guard lock(mutex);
+    running += model != nullptr ? 1 : 0;
+    return model;
+  }
+
+  void Leave() {
+    const std::lock_guard lock(mutex);
+    if (--running == 0) {
+      idle.notify_all();
+    }
+  }
+
+  std::mutex mutex;
+  std::condition_variable idle;
+  LiveModel* model = nullptr;
+  int running = 0;
+};
+
+LiveModel::LiveModel(store::StateStore& store, Random& random)
+    : store_(store), random_(random), tie_(std::make_shared<Tie>()) {
+  tie_->model = this;
+}
+
+LiveModel::~LiveModel() {
+  std::unique_lock lock(tie_->mutex);
+  tie_->model = nullptr;
+  tie_->idle.wait(lock, [this] { return tie_->running == 0; });
+}
 
 Result<void> LiveModel::Start() {
   {
@@ -44,7 +77,12 @@ Result<void> LiveModel::Start() {
   }
   // The watch runs on the committing thread, before the next group is committed: the index is never
   // far behind. A failure here is found again by the next Mutate, which syncs too.
-  return store_.Watch([this](store::Revision) { (void)Sync(); });
+  return store_.Watch([tie = tie_](store::Revision) {
+    if (LiveModel* model = tie->Enter()) {
+      (void)model->Sync();
+      tie->Leave();
+    }
+  });
 }
 
 void LiveModel::AddObserver(ModelObserver& observer) {
@@ -111,10 +149,15 @@ void LiveModel::Try(std::unique_ptr<Attempt> attempt) {
     return;
   }
   attempt->touched = std::move(planned->touched);
-  store_.Commit(std::move(batch),
-                [this, attempt = std::move(attempt)](Result<store::CommitResult> result) mutable {
-                  Finish(std::move(attempt), result);
-                });
+  store_.Commit(std::move(batch), [tie = tie_, attempt = std::move(attempt)](
+                                      Result<store::CommitResult> result) mutable {
+    if (LiveModel* model = tie->Enter()) {
+      model->Finish(std::move(attempt), result);
+      tie->Leave();
+    } else {
+      attempt->done(std::unexpected(StoreRefusal({.code = ErrorCode::kClosed})));
+    }
+  });
 }
 
 void LiveModel::Finish(std::unique_ptr<Attempt> attempt,

@@ -38,10 +38,12 @@ class LiveModel {
   LiveModel(store::StateStore& store, Random& random);
   LiveModel(const LiveModel&) = delete;
   LiveModel& operator=(const LiveModel&) = delete;
+  // Waits for callbacks that are running. Commits still on their way are answered with kClosed.
+  ~LiveModel();
 
   // Loads the index and starts to watch. Call once, before anything else. kCorrupt, or the store's.
   [[nodiscard]] Result<void> Start();
-  // Not owned; before Start or after. At most 8.
+  // Not owned, and must outlive the model; before Start or after. At most 8.
   void AddObserver(ModelObserver& observer);
 
   // Plans, commits, plans again if a race was lost (at most 8 times), then calls `done` on the
@@ -63,6 +65,7 @@ class LiveModel {
 
  private:
   struct Attempt;
+  struct Tie;
   void Try(std::unique_ptr<Attempt> attempt);
   void Finish(std::unique_ptr<Attempt> attempt, const Result<store::CommitResult>& result);
   [[nodiscard]] std::expected<MutateResult, Refusal> PlanOnce(const Planner& planner,
@@ -74,6 +77,7 @@ class LiveModel {
   mutable std::shared_mutex mutex_;
   ModelIndex index_;
   std::vector<ModelObserver*> observers_;
+  std::shared_ptr<Tie> tie_;  // held by callbacks in the store, which may outlive the model
 };
 
 // ---- the usual planners ----

@@ -104,7 +104,8 @@ class Publisher final : public model::ModelObserver {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  // Compiles everything: once, after LiveModel::Start, inside LiveModel::Read. Keeps a reference to
+  // Compiles everything: once, right after LiveModel::Start (add the observer before), inside
+  // LiveModel::Read. Changes seen earlier are ignored. Keeps a reference to
   // the index for snapshots: those must be read under the model's lock too (see SetReadGuard).
   void Load(const model::ModelIndex& index);
   // How cursors get shared access to the model while they read: set by the owner, called with the

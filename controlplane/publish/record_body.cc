@@ -1,0 +1,152 @@
+#include "controlplane/publish/record_body.h"
+
+#include "dataplane/base/check.h"
+
+namespace slipway::publish {
+
+namespace {
+
+using config::RecordId;
+using config::Table;
+
+struct Encoding {
+  config::RecordEncoder& encoder;
+  RecordId id;
+
+  ByteSpan operator()(const model::Vlan& vlan) const {
+    return encoder.Encode(config::VlanRecord{.id = id,
+                                             .vid = vlan.vid,
+                                             .mtu = vlan.mtu,
+                                             .unknown_policy = vlan.unknown_policy,
+                                             .router_advertisement = vlan.router_advertisement,
+                                             .name = std::string_view(vlan.name)},
+                          vlan.fabric.value);
+  }
+
+  ByteSpan operator()(const model::Subnet& subnet) const {
+    config::SubnetRecord record;
+    record.id = id;
+    record.vlan = subnet.vlan.value;
+    record.prefix = subnet.cidr;
+    record.gateway = subnet.gateway;
+    for (const IpAddress& server : subnet.dns_servers) {
+      SLIP_CHECK(record.dns_servers.push_back(server));  // bounded by the field table
+    }
+    for (const IpAddress& server : subnet.ntp_servers) {
+      SLIP_CHECK(record.ntp_servers.push_back(server));
+    }
+    record.domain = std::string_view(subnet.domain);
+    record.lease_seconds = subnet.lease_seconds;
+    record.boot_lease_seconds = subnet.boot_lease_seconds;
+    return encoder.Encode(record);
+  }
+
+  ByteSpan operator()(const model::AddressRange& range) const {
+    return encoder.Encode(config::RangeRecord{.id = id,
+                                              .subnet = range.subnet.value,
+                                              .kind = range.kind,
+                                              .first = range.first,
+                                              .last = range.last});
+  }
+
+  ByteSpan operator()(const model::Machine& machine) const {
+    return encoder.Encode(
+        config::MachineRecord{.id = id,
+                              .hostname = std::string_view(machine.hostname),
+                              .uuid = machine.uuid,
+                              .boot_target = machine.boot_target,
+                              .image = machine.image.value,
+                              .state_generation = machine.state_generation,
+                              .kernel_options = std::string_view(machine.kernel_options)});
+  }
+
+  ByteSpan operator()(const model::Interface& interface) const {
+    return encoder.Encode(config::InterfaceRecord{.id = id,
+                                                  .machine = interface.machine.value,
+                                                  .mac = interface.mac,
+                                                  .vlan = interface.vlan.value,
+                                                  .subnet = interface.subnet.value,
+                                                  .address = interface.address});
+  }
+
+  ByteSpan operator()(const model::ServedInterface& served) const {
+    return encoder.Encode(config::ServedInterfaceRecord{
+        .id = id, .name = std::string_view(served.name), .vlan = served.vlan.value});
+  }
+
+  ByteSpan operator()(const model::BootImage& image) const {
+    config::ImageRecord record;
+    record.id = id;
+    record.name = std::string_view(image.name);
+    record.kind = image.kind;
+    record.architecture = std::string_view(image.architecture);
+    record.command_line = std::string_view(image.command_line);
+    for (const model::ImageFile& file : image.files) {
+      SLIP_CHECK(record.files.push_back({.name = std::string_view(file.name),
+                                         .role = file.role,
+                                         .sha256 = file.sha256,
+                                         .bytes = file.bytes}));
+    }
+    return encoder.Encode(record);
+  }
+
+  ByteSpan operator()(const model::Fabric&) const { return {}; }
+
+  ByteSpan operator()(const model::Rack&) const { return {}; }
+};
+
+}  // namespace
+
+Table TableOf(model::Kind kind) noexcept {
+  switch (kind) {
+    case model::Kind::kVlan:
+      return Table::kVlan;
+    case model::Kind::kSubnet:
+      return Table::kSubnet;
+    case model::Kind::kRange:
+      return Table::kRange;
+    case model::Kind::kMachine:
+      return Table::kMachine;
+    case model::Kind::kInterface:
+      return Table::kInterface;
+    case model::Kind::kServedInterface:
+      return Table::kServedInterface;
+    case model::Kind::kImage:
+      return Table::kImage;
+    default:
+      return Table::kNone;
+  }
+}
+
+model::Kind KindOfTable(Table table) noexcept {
+  switch (table) {
+    case Table::kVlan:
+      return model::Kind::kVlan;
+    case Table::kSubnet:
+      return model::Kind::kSubnet;
+    case Table::kRange:
+      return model::Kind::kRange;
+    case Table::kMachine:
+      return model::Kind::kMachine;
+    case Table::kInterface:
+      return model::Kind::kInterface;
+    case Table::kServedInterface:
+      return model::Kind::kServedInterface;
+    default:
+      return model::Kind::kImage;
+  }
+}
+
+RecordKey KeyOf(model::EntityRef ref) noexcept {
+  return {static_cast<std::uint8_t>(TableOf(ref.kind)), ref.id.value};
+}
+
+RecordBody EncodeEntity(config::RecordEncoder& encoder, RecordId id, const model::Entity& entity) {
+  const Table table = TableOf(model::KindOf(entity));
+  SLIP_CHECK(table != Table::kNone);
+  const ByteSpan bytes = std::visit(Encoding{.encoder = encoder, .id = id}, entity);
+  return {.bytes = std::string(AsText(bytes)),
+          .hash = config::HashRecord(static_cast<std::uint8_t>(table), id, bytes)};
+}
+
+}  // namespace slipway::publish

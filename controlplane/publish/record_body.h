@@ -1,0 +1,32 @@
+// One entity of the model as the record that racks get: table, id, body.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "controlplane/model/entities.h"
+#include "dataplane/config/encode.h"
+#include "dataplane/config/snapshot.h"
+
+namespace slipway::publish {
+
+// Table and id: the order in which snapshots are sent.
+using RecordKey = std::pair<std::uint8_t, config::RecordId>;
+
+struct RecordBody {
+  std::string bytes;
+  config::ContentHash hash;  // of table, id and bytes
+};
+
+// Table::kNone for kinds that racks do not see (fabrics, racks).
+[[nodiscard]] config::Table TableOf(model::Kind kind) noexcept;
+[[nodiscard]] RecordKey KeyOf(model::EntityRef ref) noexcept;
+// Kinds in table order.
+[[nodiscard]] model::Kind KindOfTable(config::Table table) noexcept;
+
+// REQUIRES: TableOf(kind of entity) != kNone. The same entity gives the same bytes.
+[[nodiscard]] RecordBody EncodeEntity(config::RecordEncoder& encoder, config::RecordId id,
+                                      const model::Entity& entity);
+
+}  // namespace slipway::publish

@@ -1,0 +1,194 @@
+#include "controlplane/publish/publisher.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "dataplane/config/decode.h"
+#include "tests/unit/controlplane/model/model_test.h"
+
+namespace slipway::publish {
+namespace {
+
+using config::Table;
+using model::EntityId;
+using model::Kind;
+
+class PublisherTest : public model::ModelFixture {
+ protected:
+  PublisherTest() {
+    Load(publisher_);
+    model_.AddObserver(publisher_);
+    publisher_.SetListener([this](std::uint64_t rack, config::Generation generation) {
+      moved_.emplace_back(rack, generation.number);
+    });
+    MakeLab();
+    rack_ = MakeRack("r1");
+    Make(Kind::kServedInterface, R"({"rack":"r1","name":"eth0","vlan":"boot"})");
+    moved_.clear();
+  }
+
+  void Load(Publisher& publisher) {
+    model_.Read([&](const model::ModelIndex& index) {
+      publisher.Load(index);
+      return 0;
+    });
+  }
+
+  EntityId MakeRack(const std::string& name) {
+    EntityId id;
+    EXPECT_TRUE(Mutate([&](model::Plan& plan) -> model::Outcome {
+      model::Rack rack;
+      rack.name = name;
+      rack.public_key = std::string(38, 'k') + name;
+      id = *plan.Create(model::Entity(rack));
+      return {};
+    }));
+    return id;
+  }
+
+  RackStatus Status(EntityId rack) { return publisher_.StatusOf(rack.value).value(); }
+
+  static std::vector<std::pair<Table, bool>> Shape(const PublishedDelta& delta) {
+    std::vector<std::pair<Table, bool>> shape;
+    for (const PublishedRecord& record : delta.records) {
+      shape.emplace_back(static_cast<Table>(record.table), record.body.has_value());
+    }
+    return shape;
+  }
+
+  PublishedDelta Since(EntityId rack, const RackStatus& status) {
+    const auto delta = publisher_.DeltaSince(rack.value, status.generation, status.hash);
+    EXPECT_TRUE(delta);
+    return delta.value_or(PublishedDelta{});
+  }
+
+  Publisher publisher_{1};
+  EntityId rack_;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> moved_;
+};
+
+TEST_F(PublisherTest, ReservationIsOneSmallDelta) {
+  const RackStatus before = Status(rack_);
+  const EntityId interface = Make(
+      Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:01","address":"10.0.0.7"})");
+  const PublishedDelta delta = Since(rack_, before);
+  EXPECT_EQ(delta.generation.number, store_.revision());
+  EXPECT_EQ(delta.base, before.generation);
+  // The machine comes into sight with its first interface.
+  ASSERT_EQ(Shape(delta), (std::vector<std::pair<Table, bool>>{{Table::kMachine, true},
+                                                               {Table::kInterface, true}}));
+  const auto record =
+      config::DecodeInterface(interface.value, AsBytes(*delta.records[1].body)).value();
+  EXPECT_EQ(record.address, *IpAddress::Parse("10.0.0.7"));
+  EXPECT_EQ(record.vlan, vlan_.value);
+  EXPECT_EQ(
+      moved_,
+      (std::vector<std::pair<std::uint64_t, std::uint64_t>>{{rack_.value, store_.revision()}}));
+}
+
+TEST_F(PublisherTest, WhatARackDoesNotSeeMovesNothing) {
+  Make(Kind::kVlan, R"({"name":"far","fabric":"lab","vid":9})");
+  Make(Kind::kMachine, R"({"hostname":"alone"})");
+  Make(Kind::kInterface, R"({"machine":"alone","mac":"52:54:00:00:00:02","vlan":"far"})");
+  ASSERT_TRUE(Patch(Kind::kVlan, vlan_, R"({"description":"racks do not see this"})"));
+  EXPECT_TRUE(moved_.empty());
+}
+
+TEST_F(PublisherTest, InterfaceWithoutVlanIsSeenByAll) {
+  const EntityId other = MakeRack("r2");
+  moved_.clear();
+  Make(Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:02"})");
+  EXPECT_EQ(moved_.size(), 2U);
+  EXPECT_EQ(Status(other).records, 2U);
+}
+
+TEST_F(PublisherTest, BindingAVlanBringsAllOfItAndUnbindingTakesIt) {
+  Make(Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:01","address":"10.0.0.7"})");
+  Make(Kind::kRange, R"({"subnet":"ten","first":"10.0.0.100","last":"10.0.0.150"})");
+  const EntityId other = MakeRack("r2");
+  const RackStatus before = Status(other);
+  EXPECT_EQ(before.records, 0U);
+  const EntityId binding =
+      Make(Kind::kServedInterface, R"({"rack":"r2","name":"eth7","vlan":"boot"})");
+  EXPECT_EQ(Shape(Since(other, before)).size(), 6U);
+  // The rack's own binding apart, both racks see the same.
+  EXPECT_EQ(Status(other).records, Status(rack_).records);
+  const RackStatus bound = Status(other);
+  ASSERT_TRUE(Delete(Kind::kServedInterface, binding));
+  for (const PublishedRecord& record : Since(other, bound).records) {
+    EXPECT_FALSE(record.body);
+  }
+  EXPECT_EQ(Status(other).hash, before.hash);
+  // To and fro in one step: nothing is left to say.
+  EXPECT_TRUE(Since(other, before).records.empty());
+}
+
+TEST_F(PublisherTest, EqualContentUnderAnotherGenerationIsAnEmptyDelta) {
+  const RackStatus now = Status(rack_);
+  const auto delta = publisher_.DeltaSince(rack_.value, {.epoch = 9, .number = 3}, now.hash);
+  ASSERT_TRUE(delta);
+  EXPECT_TRUE(delta->records.empty());
+  EXPECT_EQ(delta->generation, now.generation);
+}
+
+TEST_F(PublisherTest, UnknownBaseAsksForASnapshot) {
+  const RackStatus now = Status(rack_);
+  Make(Kind::kImage, R"({"name":"live","kind":"kernel"})");
+  EXPECT_EQ(publisher_.DeltaSince(rack_.value, {.epoch = 9, .number = 3}, now.hash).error().code,
+            ErrorCode::kExpired);
+  config::ContentHash wrong = now.hash;
+  wrong.low ^= 1;
+  EXPECT_EQ(publisher_.DeltaSince(rack_.value, now.generation, wrong).error().code,
+            ErrorCode::kExpired);
+  EXPECT_EQ(publisher_.DeltaSince(77, now.generation, now.hash).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(PublisherTest, SnapshotStaysAsItWasWhileTheModelMoves) {
+  Make(Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:01"})");
+  const RackStatus before = Status(rack_);
+  auto cursor = *publisher_.StartSnapshot(rack_.value);
+  ASSERT_TRUE(Patch(Kind::kMachine, machine_, R"({"kernel_options":"quiet"})"));
+  Make(Kind::kImage, R"({"name":"live","kind":"kernel"})");
+  ASSERT_NE(Status(rack_).hash, before.hash);
+  config::SnapshotBuilder builder{config::SnapshotRef()};
+  const auto left = cursor->Next([&](const PublishedRecord& record) {
+    EXPECT_TRUE(builder.Put(record.table, record.id, AsBytes(*record.body)));
+    return true;
+  });
+  EXPECT_EQ(left, Result<bool>(false));
+  EXPECT_EQ(builder.hash(), before.hash);
+  EXPECT_EQ(cursor->hash(), before.hash);
+}
+
+TEST_F(PublisherTest, SnapshotOfADeletedRackExpires) {
+  const EntityId other = MakeRack("r2");
+  auto cursor = *publisher_.StartSnapshot(other.value);
+  ASSERT_TRUE(Delete(Kind::kRack, other));
+  EXPECT_EQ(cursor->Next([](const PublishedRecord&) { return true; }).error().code,
+            ErrorCode::kExpired);
+  EXPECT_FALSE(publisher_.StatusOf(other.value));
+}
+
+TEST_F(PublisherTest, RestartedRegionAgreesOnTheHash) {
+  Make(Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:01"})");
+  Publisher restarted(1);
+  Load(restarted);
+  EXPECT_EQ(restarted.StatusOf(rack_.value)->hash, Status(rack_).hash);
+}
+
+TEST_F(PublisherTest, RingIsBounded) {
+  Publisher small(1, {.ring_deltas_max = 2, .ring_bytes_max = 1 << 20, .delta_records_max = 100});
+  Load(small);
+  model_.AddObserver(small);
+  std::vector<RackStatus> statuses = {*small.StatusOf(rack_.value)};
+  for (int i = 0; i < 3; ++i) {
+    Make(Kind::kImage, R"({"name":"i)" + std::to_string(i) + "\"}");
+    statuses.push_back(*small.StatusOf(rack_.value));
+  }
+  EXPECT_FALSE(small.DeltaSince(rack_.value, statuses[0].generation, statuses[0].hash));
+  EXPECT_TRUE(small.DeltaSince(rack_.value, statuses[1].generation, statuses[1].hash));
+}
+
+}  // namespace
+}  // namespace slipway::publish

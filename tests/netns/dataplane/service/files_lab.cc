@@ -8,10 +8,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 
 #include "dataplane/epoll/epoll_driver.h"
+#include "dataplane/ring/ring_driver.h"
 #include "dataplane/shard/socket.h"
 
 namespace slipway::service {
@@ -25,6 +27,16 @@ sockaddr_in Loopback(std::uint16_t port, std::uint32_t address = INADDR_LOOPBACK
   name.sin_port = htons(port);
   name.sin_addr.s_addr = htonl(address);
   return name;
+}
+
+// The teardown of an earlier test's ring may interrupt a wait of this thread.
+template <typename Call>
+ssize_t Uninterrupted(Call&& call) {
+  ssize_t result = 0;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
 }
 
 void SetTimeout(int fd, int timeout_ms) {
@@ -133,9 +145,13 @@ void LabInventories::OnTurn(Instant now) {
   }
 }
 
-FilesLab::FilesLab(const TftpOptions& tftp_options, const HttpOptions& http_options) {
-  auto driver = epoll::CreateEpollDriver(clock);
-  EXPECT_TRUE(driver);
+FilesLab::FilesLab(std::string_view io, const TftpOptions& tftp_options,
+                   const HttpOptions& http_options) {
+  auto driver = io == "ring" ? ring::CreateRingDriver(clock, {}) : epoll::CreateEpollDriver(clock);
+  if (!driver) {
+    EXPECT_EQ(driver.error().code, ErrorCode::kUnavailable);
+    return;
+  }
   shard = std::move(*shard::Shard::Create({}, std::move(*driver), clock.Now()));
   std::array<shard::OwnedFd, 1> listener{LoopbackUdp()};
   std::array<shard::OwnedFd, 4> pool;
@@ -262,8 +278,10 @@ TftpResult FetchTftp(std::uint16_t port, const TftpWish& wish) {
   while (true) {
     sockaddr_in from{};
     socklen_t bytes = sizeof(from);
-    const ssize_t got =
-        ::recvfrom(fd, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&from), &bytes);
+    const ssize_t got = Uninterrupted([&] {
+      return ::recvfrom(fd, packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&from),
+                        &bytes);
+    });
     if (got < 4) {
       result.timed_out = true;
       break;
@@ -297,7 +315,8 @@ TcpPeer::~TcpPeer() { (void)::close(fd_); }
 
 void TcpPeer::Send(std::string_view text) const {
   while (!text.empty()) {
-    const ssize_t sent = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
+    const ssize_t sent =
+        Uninterrupted([&] { return ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL); });
     if (sent <= 0) {
       return;
     }
@@ -307,7 +326,7 @@ void TcpPeer::Send(std::string_view text) const {
 
 bool TcpPeer::Fill() {
   std::array<char, 65'536> bytes;
-  const ssize_t got = ::recv(fd_, bytes.data(), bytes.size(), 0);
+  const ssize_t got = Uninterrupted([&] { return ::recv(fd_, bytes.data(), bytes.size(), 0); });
   if (got <= 0) {
     return false;
   }

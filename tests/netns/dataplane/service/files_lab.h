@@ -72,9 +72,13 @@ class LabInventories final : public InventorySink, public shard::TurnHook {
 
 class FilesLab {
  public:
-  FilesLab(const TftpOptions& tftp_options, const HttpOptions& http_options);
+  // `io` is "epoll" or "ring". Without io_uring in this place available() is false.
+  FilesLab(std::string_view io, const TftpOptions& tftp_options, const HttpOptions& http_options);
   ~FilesLab();
   void Start();
+
+  [[nodiscard]] bool available() const noexcept { return shard != nullptr; }
+
   void Stop();
 
   PosixClock clock;

@@ -25,15 +25,21 @@ std::string Post(std::size_t bytes, std::string_view token) {
          std::string(token) + "\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
 }
 
-class HttpServiceTest : public ::testing::Test {
+class HttpServiceTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
+    if (!lab.available()) {
+      GTEST_SKIP() << "no io_uring here";
+    }
     lab.content.Add("a/empty", "", false);
     lab.content.Add("a/one", "1", false);
     lab.content.Add("a/big", Pattern(kBigBytes), false);
   }
 
   void TearDown() override {
+    if (!lab.available()) {
+      return;
+    }
     lab.Stop();
     lab.http.reset();
     EXPECT_EQ(lab.content.held.load(), 0);
@@ -49,14 +55,14 @@ class HttpServiceTest : public ::testing::Test {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
 
-  FilesLab lab{TftpOptions{.sessions_max = 8, .generated_buffers = 1},
+  FilesLab lab{GetParam(), TftpOptions{.sessions_max = 8, .generated_buffers = 1},
                HttpOptions{.connections_max = 300,
                            .connections_per_address_max = 4,
                            .generated_buffers = 8,
                            .upload_buffers = 2}};
 };
 
-TEST_F(HttpServiceTest, OneConnectionAnswersInTurn) {
+TEST_P(HttpServiceTest, OneConnectionAnswersInTurn) {
   lab.Start();
   TcpPeer peer(lab.http_port);
   peer.Send(Get("/boot/ipxe"));
@@ -75,7 +81,7 @@ TEST_F(HttpServiceTest, OneConnectionAnswersInTurn) {
   EXPECT_EQ(peer.Receive().body, "1");
 }
 
-TEST_F(HttpServiceTest, RangesAndConditions) {
+TEST_P(HttpServiceTest, RangesAndConditions) {
   lab.Start();
   TcpPeer peer(lab.http_port);
   peer.Send(Get("/files/a/big", "Range: bytes=1000000-3000000\r\n"));
@@ -88,7 +94,7 @@ TEST_F(HttpServiceTest, RangesAndConditions) {
   EXPECT_TRUE(peer.Receive().head.starts_with("HTTP/1.1 304 "));
 }
 
-TEST_F(HttpServiceTest, DeepPipelineIsAnsweredInOrder) {
+TEST_P(HttpServiceTest, DeepPipelineIsAnsweredInOrder) {
   lab.Start();
   TcpPeer peer(lab.http_port);
   std::string requests;
@@ -101,7 +107,7 @@ TEST_F(HttpServiceTest, DeepPipelineIsAnsweredInOrder) {
   }
 }
 
-TEST_F(HttpServiceTest, Http10ClosesAndBadRequestsToo) {
+TEST_P(HttpServiceTest, Http10ClosesAndBadRequestsToo) {
   lab.Start();
   TcpPeer old(lab.http_port);
   old.Send("GET /files/a/one HTTP/1.0\r\n\r\n");
@@ -113,7 +119,7 @@ TEST_F(HttpServiceTest, Http10ClosesAndBadRequestsToo) {
   EXPECT_TRUE(bad.AtEnd());
 }
 
-TEST_F(HttpServiceTest, UploadIsAnsweredWhenDurable) {
+TEST_P(HttpServiceTest, UploadIsAnsweredWhenDurable) {
   lab.Start();
   TcpPeer peer(lab.http_port);
   const std::string body = Pattern(limits::kInventoryBytesMax);
@@ -130,7 +136,7 @@ TEST_F(HttpServiceTest, UploadIsAnsweredWhenDurable) {
   EXPECT_TRUE(peer.Receive().head.starts_with("HTTP/1.1 413 "));
 }
 
-TEST_F(HttpServiceTest, UploadBuffersAreBounded) {
+TEST_P(HttpServiceTest, UploadBuffersAreBounded) {
   lab.Start();
   TcpPeer first(lab.http_port);
   TcpPeer second(lab.http_port);
@@ -144,7 +150,7 @@ TEST_F(HttpServiceTest, UploadBuffersAreBounded) {
   EXPECT_TRUE(first.Receive().head.starts_with("HTTP/1.1 202 "));
 }
 
-TEST_F(HttpServiceTest, ConnectionsOfOneAddressAreBounded) {
+TEST_P(HttpServiceTest, ConnectionsOfOneAddressAreBounded) {
   lab.Start();
   std::vector<std::unique_ptr<TcpPeer>> peers;
   for (int i = 0; i < 4; ++i) {
@@ -156,7 +162,7 @@ TEST_F(HttpServiceTest, ConnectionsOfOneAddressAreBounded) {
   EXPECT_TRUE(over.AtEnd());
 }
 
-TEST_F(HttpServiceTest, PeersThatLeaveInTheMiddleLeaveNothingBehind) {
+TEST_P(HttpServiceTest, PeersThatLeaveInTheMiddleLeaveNothingBehind) {
   lab.Start();
   for (int i = 0; i < 20; ++i) {
     TcpPeer peer(lab.http_port);
@@ -171,7 +177,7 @@ TEST_F(HttpServiceTest, PeersThatLeaveInTheMiddleLeaveNothingBehind) {
   EXPECT_EQ(lab.content.held.load(), 0);
 }
 
-TEST_F(HttpServiceTest, SlowPeersDoNotHurtAGoodOne) {
+TEST_P(HttpServiceTest, SlowPeersDoNotHurtAGoodOne) {
   lab.Start();
   const double alone = SecondsForBig();
   std::vector<std::unique_ptr<TcpPeer>> slow;
@@ -188,6 +194,9 @@ TEST_F(HttpServiceTest, SlowPeersDoNotHurtAGoodOne) {
   // Loose, since the machine may be busy; the figure is in docs/protocols/http.md.
   EXPECT_LT(together, alone * 4 + 1);
 }
+
+INSTANTIATE_TEST_SUITE_P(Drivers, HttpServiceTest, ::testing::Values("epoll", "ring"),
+                         [](const auto& drivers) { return std::string(drivers.param); });
 
 }  // namespace
 }  // namespace slipway::service

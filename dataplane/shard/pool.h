@@ -21,8 +21,8 @@ struct PoolHandle {
   friend constexpr bool operator==(const PoolHandle&, const PoolHandle&) = default;
 };
 
-// Memory is taken in the constructor. Thread: the owner's. REQUIRES: empty when it is destroyed or
-// not, the objects left are destroyed.
+// Memory is taken in the constructor. Thread: the owner's. Objects that are left are destroyed with
+// the pool, which asserts then that every place is accounted for.
 template <typename T>
 class Pool {
  public:

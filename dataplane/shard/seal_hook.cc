@@ -7,7 +7,10 @@
 #include "dataplane/shard/seal.h"
 
 #if defined(SLIPWAY_SANITIZED)
-#include <sanitizer/allocator_interface.h>
+// As in <sanitizer/allocator_interface.h>, which not every compiler package has.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
+                                                                             std::size_t),
+                                                         void (*free_hook)(const volatile void*));
 #endif
 
 namespace {

@@ -34,13 +34,23 @@ LoopGuard::Entry& LoopGuard::FindOrTake(std::uint64_t mac) noexcept {
   return *found;
 }
 
-LoopVerdict LoopGuard::Observe(MacAddress mac, std::uint64_t stage_key, Instant now) noexcept {
+bool LoopGuard::IsBlocked(MacAddress mac, Instant now) noexcept {
+  const Entry* entry = Find(mac.ToU64());
+  return entry != nullptr && now < entry->blocked_until;
+}
+
+LoopVerdict LoopGuard::Observe(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
+                               Instant now) noexcept {
   Entry& entry = FindOrTake(mac.ToU64());
   if (now < entry.blocked_until) {
     return LoopVerdict::kLoop;
   }
   const bool repeat =
       entry.repeats > 0 && entry.stage_key == stage_key && now - entry.first <= options_.window;
+  if (repeat && entry.attempt == attempt) {
+    return LoopVerdict::kFine;
+  }
+  entry.attempt = attempt;
   if (!repeat) {
     entry.stage_key = stage_key;
     entry.first = now;

@@ -31,8 +31,12 @@ class LoopGuard {
   explicit LoopGuard(const LoopOptions& options);
 
   // A client was handed `stage_key` (a hash of what it was told to fetch). Another key than last
-  // time is progress and starts over.
-  [[nodiscard]] LoopVerdict Observe(MacAddress mac, std::uint64_t stage_key, Instant now) noexcept;
+  // time is progress and starts over. The same `attempt` (a transaction id) as last time is a
+  // retransmission and counts once.
+  [[nodiscard]] LoopVerdict Observe(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
+                                    Instant now) noexcept;
+  // True while a client that was found looping cools down.
+  [[nodiscard]] bool IsBlocked(MacAddress mac, Instant now) noexcept;
   // The client got further than any stage (its inventory arrived, its OS asked for a lease).
   void Progress(MacAddress mac) noexcept;
 
@@ -45,6 +49,7 @@ class LoopGuard {
     Instant first;
     Instant last;
     Instant blocked_until;
+    std::uint32_t attempt = 0;
     std::uint8_t repeats = 0;
   };
 

@@ -11,6 +11,9 @@ namespace {
 
 using Exchange = Dhcp4Engine::Exchange;
 
+// Shorter ones would renew more often than anybody can want.
+constexpr std::uint32_t kLeaseSecondsMin = 30;
+
 // Stays kCount while nothing speaks against an answer.
 constexpr Reason kGoOn = Reason::kCount;
 
@@ -26,7 +29,8 @@ Reason FindLink(Exchange& exchange) {
     if (link.size() == 4) {
       at = {LoadBig<std::uint32_t>(link.data())};
     }
-  } else if (!message.ciaddr.is_any() && exchange.context.source == message.ciaddr) {
+  } else if (!message.ciaddr.is_any() && exchange.context.source == message.ciaddr &&
+             !exchange.context.destination.is_broadcast()) {
     at = message.ciaddr;  // A renewal that was routed to us, maybe from another link.
   }
   exchange.relay_subnet = FindSubnet(snapshot, at);
@@ -102,8 +106,8 @@ const config::SubnetRecord* FirstSubnet(const Exchange& exchange, Ipv4Address wa
 
 Duration LeaseFor(const Exchange& exchange) {
   const bool boots = exchange.boot.firmware.boots();
-  return Duration::Seconds(boots ? exchange.subnet->boot_lease_seconds
-                                 : exchange.subnet->lease_seconds);
+  return Duration::Seconds(std::max(kLeaseSecondsMin, boots ? exchange.subnet->boot_lease_seconds
+                                                            : exchange.subnet->lease_seconds));
 }
 
 // Reserved for somebody else by now.
@@ -138,6 +142,13 @@ void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, boo
   step.bytes = exchange.effects.reply.bytes;
   step.ok = ok;
   (void)exchange.effects.steps.push_back(step);
+}
+
+void GiveNoBootFile(Exchange& exchange) {
+  exchange.loop = true;
+  exchange.plan.kind = boot::PlanKind::kNothing;
+  exchange.plan.reason = "boot-loop";
+  exchange.plan.file.clear();
 }
 
 Ipv4Address WantedAddress(const Message& message) {
@@ -266,17 +277,23 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
     return reserved_in_use ? Reason::kReservedInUse : Reason::kPoolExhausted;
   }
   exchange.effects.ticket = {(*offer)->address, 0};
+  if (exchange.plan.kind == boot::PlanKind::kLoader && loops_.IsBlocked(exchange.client.mac, now)) {
+    GiveNoBootFile(exchange);
+  }
   const Reason reason = Send(exchange,
                              {.type = MessageType::kOffer,
                               .yiaddr = (*offer)->address,
                               .lease = LeaseFor(exchange),
                               .message = {}},
                              Reason::kOffered);
-  AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, true);
+  AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
   return reason;
 }
 
 Reason Dhcp4Engine::OnSelecting(Exchange& exchange, Ipv4Address address) {
+  if (address.is_any()) {
+    return Reason::kMalformed;
+  }
   if (leases_->Check(exchange.client, address)) {
     return Grant(exchange, address);
   }
@@ -462,18 +479,16 @@ void Dhcp4Engine::GuardLoop(Exchange& exchange) {
   for (const char c : exchange.plan.file.view()) {
     key = Mix64(key ^ static_cast<std::uint64_t>(c));
   }
-  const boot::LoopVerdict verdict = loops_.Observe(mac, key, exchange.now.instant);
+  const boot::LoopVerdict verdict =
+      loops_.Observe(mac, key, exchange.message.xid, exchange.now.instant);
   if (verdict == boot::LoopVerdict::kFine) {
     return;
   }
-  exchange.loop = true;
   if (verdict == boot::LoopVerdict::kLoopFound) {
     counters_.loops_found.Add();
     AddStep(exchange, boot::StepKind::kLoop, exchange.plan.file, false);
   }
-  exchange.plan.kind = boot::PlanKind::kNothing;
-  exchange.plan.reason = "boot-loop";
-  exchange.plan.file.clear();
+  GiveNoBootFile(exchange);
 }
 
 void Dhcp4Engine::OnDurable(const Ticket& ticket) noexcept {

@@ -50,10 +50,10 @@ void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noe
                 : ByteSpan{};
   if (override.size() == 4) {
     server = {LoadBig<std::uint32_t>(override.data())};  // RFC 5107 4
-  } else if (relay_subnet != nullptr &&
-             std::ranges::find(context.local_addresses, context.destination) !=
-                 context.local_addresses.end()) {
-    server = context.destination;  // The address that the relay or client used.
+  } else if (relay_subnet != nullptr && !context.destination.is_any() &&
+             !context.destination.is_broadcast() && !context.destination.is_multicast()) {
+    // The address that the relay or client used, a virtual one included.
+    server = context.destination;
   } else {
     for (const Ipv4Address local : context.local_addresses) {
       if (server.is_any() ||

@@ -80,7 +80,7 @@ bool LeaseTable::IsReusable(State state) noexcept {
 Lease* LeaseTable::Insert(Ipv4Address address, RecordId subnet, Instant now) noexcept {
   SLIP_DCHECK(FindSlot(address) == kNone);
   if (free_slots_.empty()) {
-    Lease* oldest = EvictOldest();
+    Lease* oldest = EvictOldest(now);
     if (oldest == nullptr) {
       return nullptr;
     }
@@ -102,19 +102,25 @@ Lease* LeaseTable::Insert(Ipv4Address address, RecordId subnet, Instant now) noe
   return &lease;
 }
 
-// The entry that is longest over, of all pools: only when the table itself is full.
-Lease* LeaseTable::EvictOldest() noexcept {
-  Lease* oldest = nullptr;
-  const auto look = [&](std::uint32_t slot) {
-    if (slot != kNone && (oldest == nullptr || entries_[slot].ends < oldest->ends)) {
-      oldest = &entries_[slot];
+// The entry that is longest over, of all pools, or else the oldest offer that had its chance: only
+// when the table itself is full.
+Lease* LeaseTable::EvictOldest(Instant now) noexcept {
+  for (const List list : {kReusable, kOffers}) {
+    Lease* oldest = nullptr;
+    const auto look = [&](std::uint32_t slot) {
+      if (slot != kNone && (oldest == nullptr || entries_[slot].ends < oldest->ends)) {
+        oldest = &entries_[slot];
+      }
+    };
+    look(strays_[list].head);
+    for (std::uint32_t i = 0; i < pool_count_; ++i) {
+      look(pools_[i].lists[list].head);
     }
-  };
-  look(strays_[kReusable].head);
-  for (std::uint32_t i = 0; i < pool_count_; ++i) {
-    look(pools_[i].lists[kReusable].head);
+    if (oldest != nullptr && (list == kReusable || now - oldest->granted >= kOfferHoldMin)) {
+      return oldest;
+    }
   }
-  return oldest;
+  return nullptr;
 }
 
 void LeaseTable::SetSubnet(Lease& lease, RecordId subnet) noexcept {

@@ -226,7 +226,7 @@ class LeaseTable {
   void MoveAway(Lease& lease, Instant now) noexcept;
   [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
   [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;
-  [[nodiscard]] Lease* EvictOldest() noexcept;
+  [[nodiscard]] Lease* EvictOldest(Instant now) noexcept;
   [[nodiscard]] Result<Lease*> CheckOwn(const Client& client, Ipv4Address address) noexcept;
   [[nodiscard]] static bool IsReusable(State state) noexcept;
 

@@ -133,9 +133,10 @@ TEST(EngineTest, TracesTheStepsOfABoot) {
 
 TEST(EngineTest, BreaksALoopOfLoaders) {
   DhcpLab lab;
+  std::uint32_t xid = 1;
   const auto request = [&] {
     lab.Handle(Capture("uefi-pxe-discover"));
-    return Request(MessageType::kRequest, test::Mac("52:54:00:e2:03:01"))
+    return Request(MessageType::kRequest, test::Mac("52:54:00:e2:03:01"), ++xid)
         .Address(Option::kRequestedAddress, lab.Reply().yiaddr)
         .Address(Option::kServerIdentifier, kRack)
         .Text(Option::kVendorClass, "PXEClient:Arch:00007")
@@ -152,6 +153,8 @@ TEST(EngineTest, BreaksALoopOfLoaders) {
   EXPECT_EQ(lab.engine.counters().loops_found.value(), 1U);
   ASSERT_EQ(lab.effects.steps.size(), 2U);
   EXPECT_EQ(lab.effects.steps[0].kind, boot::StepKind::kLoop);
+  lab.Handle(Capture("uefi-pxe-discover"));
+  EXPECT_TRUE(lab.Reply().file.empty());
   lab.Pass(Duration::Seconds(61));
   lab.HandleDurably(request());
   EXPECT_FALSE(lab.Reply().file.empty());
@@ -381,6 +384,16 @@ TEST(EngineTest, RenewalAfterLostStateIsKept) {
   EXPECT_EQ(lab.Renew(kMac, V4("10.77.0.150")), Reason::kAcked);
   EXPECT_EQ(lab.Renew(kMac, V4("10.77.0.20")), Reason::kNaked);
   EXPECT_EQ(lab.Renew(kMac, V4("192.168.0.20")), Reason::kUnknownLease);
+}
+
+TEST(EngineTest, RebindingOnAnotherLinkIsNaked) {
+  DhcpLab lab;
+  lab.context.source = V4("10.88.0.150");  // broadcast: the client is on this link
+  EXPECT_EQ(lab.Handle(Request(MessageType::kRequest, kMac).Ciaddr(V4("10.88.0.150")).Build()),
+            Reason::kNaked);
+  lab.context.destination = kRack;  // unicast: routed from the other link
+  EXPECT_EQ(lab.Handle(Request(MessageType::kRequest, kMac).Ciaddr(V4("10.88.0.150")).Build()),
+            Reason::kAcked);
 }
 
 TEST(EngineTest, RequestWithoutAnyAddressIsMalformed) {

@@ -355,6 +355,21 @@ TEST_F(LeaseTableTest, FullTableForgetsTheOldestThatIsOver) {
   table_.CheckInvariants();
 }
 
+TEST_F(LeaseTableTest, FullTableDropsOldOffersOnly) {
+  BootLab lab;
+  lab.subnet.prefix = *IpPrefix::Parse("10.77.0.0/16");
+  lab.range.first = V4("10.77.1.0");
+  lab.range.last = V4("10.77.8.255");
+  Use(lab.AddNetwork().Finish());
+  for (std::uint64_t i = 0; i < 256; ++i) {
+    Offer(i);
+  }
+  EXPECT_TRUE(Offer(1000).is_any());
+  Pass(kOfferHoldMin);
+  EXPECT_FALSE(Offer(1000).is_any());
+  table_.CheckInvariants();
+}
+
 TEST_F(LeaseTableTest, RangesBeyondMemoryAreCutAndSaid) {
   BootLab lab;
   lab.subnet.prefix = *IpPrefix::Parse("10.0.0.0/8");

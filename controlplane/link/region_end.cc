@@ -31,6 +31,8 @@ using link::ZmqMessage;
 constexpr std::size_t kMessagesPerTurnMax = 256;
 constexpr std::size_t kZapPerTurnMax = 64;
 constexpr int kHandshakeMs = 3'000;
+// All racks of a region may come back at once: a refused SYN would cost them a second.
+constexpr int kBacklog = 1'024;
 // From the last words to a peer until its connection is cut.
 constexpr Duration kDropDelay = Duration::Millis(200);
 constexpr int kMonitorEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED |
@@ -105,6 +107,7 @@ class RegionEnd::Impl {
   void ReadMonitor();
   void Touched(Peer& peer, Instant now);
   void Erase(Peer& peer);
+  void Log(LogLevel level, std::string_view id, RackId rack);
   [[nodiscard]] Peer* FindSerial(std::uint64_t serial);
   [[nodiscard]] Peer* FindRack(RackId rack);
 
@@ -178,6 +181,7 @@ class RegionEnd::Impl::Peer final : public link::RegionSessionHost {
 
   // The newest connection of a rack counts; the older one is dropped.
   void OnEstablished(RackId rack) override {
+    end_.Log(LogLevel::kInfo, "rack-up", rack);
     Peer*& current = end_.up_[rack];
     Peer* older = std::exchange(current, this);
     end_.counters_.racks_up.Set(end_.up_.size());
@@ -219,14 +223,14 @@ Result<void> RegionEnd::Impl::OpenSockets() {
   const bool zap_ready = zap_.SetInt(ZMQ_LINGER, 0) && zap_.SetInt(ZMQ_ROUTER_MANDATORY, 1) &&
                          zmq_bind(zap_.get(), std::string(kZapAddress).c_str()) == 0;
   const auto secret = options_.key.secret_key.Reveal();
-  const bool ready = zap_ready && router_.SetLinkOptions(kHandshakeMs) &&
-                     router_.SetInt(ZMQ_ROUTER_MANDATORY, 1) &&
-                     router_.SetInt(ZMQ_ROUTER_HANDOVER, 0) &&
-                     router_.SetInt(ZMQ_CURVE_SERVER, 1) &&
-                     router_.SetBytes(ZMQ_CURVE_SECRETKEY, secret.data(), secret.size()) &&
-                     router_.SetBytes(ZMQ_ZAP_DOMAIN, kZapDomain.data(), kZapDomain.size()) &&
-                     router_.SetInt(ZMQ_TCP_KEEPALIVE, 1) &&
-                     monitor_.Open(context_.get(), router_, "region", kMonitorEvents);
+  const bool ready =
+      zap_ready && router_.SetLinkOptions(kHandshakeMs) &&
+      router_.SetInt(ZMQ_ROUTER_MANDATORY, 1) && router_.SetInt(ZMQ_ROUTER_HANDOVER, 0) &&
+      router_.SetInt(ZMQ_CURVE_SERVER, 1) &&
+      router_.SetBytes(ZMQ_CURVE_SECRETKEY, secret.data(), secret.size()) &&
+      router_.SetBytes(ZMQ_ZAP_DOMAIN, kZapDomain.data(), kZapDomain.size()) &&
+      router_.SetInt(ZMQ_TCP_KEEPALIVE, 1) && router_.SetInt(ZMQ_BACKLOG, kBacklog) &&
+      monitor_.Open(context_.get(), router_, "region", kMonitorEvents);
   if (!ready) {
     return FailErrno(errno);
   }
@@ -397,6 +401,7 @@ void RegionEnd::Impl::Touched(Peer& peer, Instant now) {
     deadline = now + kDropDelay;
     const auto found = up_.find(peer.session().peer().id);
     if (found != up_.end() && found->second == &peer) {
+      Log(LogLevel::kWarn, "rack-down", found->first);
       up_.erase(found);
       counters_.racks_up.Set(up_.size());
     }
@@ -416,6 +421,13 @@ void RegionEnd::Impl::Erase(Peer& peer) {
   by_serial_.erase(peer.serial());
   const std::string routing_id = peer.routing_id();
   peers_.erase(routing_id);
+}
+
+// Once per session, never per message.
+void RegionEnd::Impl::Log(LogLevel level, std::string_view id, RackId rack) {
+  if (owners_.log != nullptr) {
+    owners_.log->Write(level, id, "rack " + std::to_string(rack));
+  }
 }
 
 RegionEnd::Impl::Peer* RegionEnd::Impl::FindSerial(std::uint64_t serial) {

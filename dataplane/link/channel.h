@@ -46,7 +46,8 @@ class Channel {
   template <typename Table>
   [[nodiscard]] bool Send(MessageOutput& out, flatbuffers::Offset<Table> body,
                           std::uint64_t trace = 0) {
-    return SendUnion(out, schema::LinkBodyTraits<Table>::enum_value, body.Union(), trace);
+    constexpr schema::LinkBody kType = schema::LinkBodyTraits<Table>::enum_value;
+    return SendUnion(out, kType, body.Union(), trace);
   }
 
   // False: it could not be sent.

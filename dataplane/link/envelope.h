@@ -101,7 +101,8 @@ class EnvelopeWriter {
   template <typename Table>
   [[nodiscard]] Result<ByteSpan> Finish(const EnvelopeHeader& header,
                                         flatbuffers::Offset<Table> body) {
-    return FinishUnion(header, schema::LinkBodyTraits<Table>::enum_value, body.Union());
+    constexpr schema::LinkBody kType = schema::LinkBodyTraits<Table>::enum_value;
+    return FinishUnion(header, kType, body.Union());
   }
 
   // The message, valid until the next Begin. kTooLarge beyond kMessageBytesMax.

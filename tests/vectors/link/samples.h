@@ -21,7 +21,8 @@ struct Sample {
 
 template <typename Table>
 std::pair<schema::LinkBody, flatbuffers::Offset<void>> Body(flatbuffers::Offset<Table> table) {
-  return {schema::LinkBodyTraits<Table>::enum_value, table.Union()};
+  constexpr schema::LinkBody kType = schema::LinkBodyTraits<Table>::enum_value;
+  return {kType, table.Union()};
 }
 
 inline flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> Octets(

@@ -1,6 +1,7 @@
 // What must never reach a handler, over real sockets on loopback: strangers, used, expired and
 // revoked keys, garbage, half-open peers, replays, changed bytes, messages too large.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include "dataplane/link/zmq_socket.h"
 #include "tests/netns/controlplane/link/ends.h"
@@ -176,6 +177,33 @@ TEST(LinkHostileTest, TwoHundredHalfOpenPeersLeaveRoomForAGoodRack) {
     EXPECT_TRUE(peer.Ended(5'000));
   }
   EXPECT_TRUE(rack.end->up());
+}
+
+TEST(LinkHostileTest, ThousandHalfOpenPeersOfManyAddressesLeaveRoomToo) {
+  rlimit files{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, 4'096);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &files), 0);
+  TestRegion region;
+  TestRack rack(region.Token(11));
+  ASSERT_TRUE(Eventually([&] { return rack.end->up(); }));
+  const std::uint16_t port = PortOf(region.end->endpoint());
+  std::vector<TcpSocket> peers;
+  for (unsigned i = 0; i < 1'000; ++i) {
+    peers.push_back(TcpSocket::Connect(port, 2 + i % 50));
+  }
+  EXPECT_TRUE(Eventually([&] { return region.end->counters().connections.value() > 900; }));
+  TestRack late(region.Token(12), "rack-late");
+  EXPECT_TRUE(Eventually([&] { return late.end->up(); }, std::chrono::seconds(5)));
+  rack.Append(link::FactClass::kLease, "meanwhile");
+  EXPECT_TRUE(Eventually([&] {
+    return region.owners.With([](auto&, auto&, auto& facts) {
+      return facts.records[{1, link::FactClass::kLease}].size() == 1;
+    });
+  }));
+  int ups = 0;
+  rack.Do([&](link::RackLink&, Instant) { ups = rack.observer.ups; });
+  EXPECT_EQ(ups, 1);
 }
 
 TEST(LinkHostileTest, RecordedHandshakeReplayedReachesNoHandler) {

@@ -11,42 +11,42 @@ events_follow() {
   done | sed -u -n 's/^data: //p'
 }
 
-# Turns the objects into "TIME|STEP|NAME|BYTES|DURATION|OK|MAC|ADDRESS|CODE|DETAIL". They are flat.
-events_split() {
-  awk '
-    function get(key,   at, rest) {
-      if (!match($0, "\"" key "\" *: *(\"([^\"\\\\]|\\\\.)*\"|[^,}]*)")) return ""
-      rest = substr($0, RSTART, RLENGTH)
-      sub("^\"" key "\" *: *", "", rest)
-      gsub(/^"|"$/, "", rest)
-      gsub(/\\\//, "/", rest)
-      gsub(/[|]/, "/", rest)
-      return rest == "null" ? "" : rest
-    }
-    {
-      print get("time") "|" get("step") "|" get("name") "|" get("bytes") "|" \
-        get("duration_ms") "|" get("ok") "|" get("mac") "|" get("address") "|" get("code") "|" \
-        get("subject") "|" get("detail")
-      fflush()
-    }'
+# json_field KEY OBJECT: sets `field` to a member of a flat object; "" if it is null or not there.
+# (awk would do, but Debian's reads ahead: lines would come late.)
+json_field() {
+  local text="\"$1\" *: *(\"([^\"]*)\"|([^,}]*))"
+  field=
+  if [[ $2 =~ $text ]]; then
+    field=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
+    field=${field//\\\//\/}
+    [ "$field" != null ] || field=
+  fi
 }
 
-# events_show MAC=NAME...: lines for people.
+# events_show MAC=NAME...: lines for people, from objects on stdin.
 events_show() {
-  local time step name bytes duration ok mac address code subject detail machine pair start since
-  while IFS='|' read -r time step name bytes duration ok mac address code subject detail; do
+  local object time step name bytes duration ok mac address code subject detail
+  local field key machine pair start since
+  while IFS= read -r object; do
+    for key in time step name bytes ok mac address code subject detail; do
+      json_field "$key" "$object"
+      printf -v "$key" %s "$field"
+    done
+    json_field duration_ms "$object"
+    duration=$field
     machine=
     for pair in "$@"; do
       [ "${pair%%=*}" != "$mac" ] || machine=${pair#*=}
     done
     since='        '
-    if [ -n "$machine" ] && start=$(cat "$lab/vm-$machine.start" 2>/dev/null) && [ -n "$start" ]; then
+    if [ -n "$machine" ] && start=$(cat "$lab/vm-$machine.start" 2> /dev/null) && [ -n "$start" ]; then
       since=$(($(date -d "$time" +%s%3N) - start))
       since=$(printf '%5d.%02d' $((since / 1000)) $((since % 1000 / 10)))
     fi
     if [ -n "$step" ]; then
       printf '  %s s  %-6s %-16s %s%s%s%s\n' "$since" "${machine:-$mac}" "$step" "${name:+$name }" \
-        "${address:+$address }" "$(size_text "$bytes" "$duration")" "$([ "$ok" != false ] || echo failed)"
+        "${address:+$address }" "$(size_text "$bytes" "$duration")" \
+        "$([ "$ok" != false ] || echo failed)"
     elif [ -n "$code" ]; then
       printf '  %s    %-6s %-16s %s %s\n' "$since" region "$code" "$subject" "$detail"
     fi

@@ -11,6 +11,12 @@ namespace {
 // Entries that end without a report (offers, quarantines) are bounded per call of Expire too.
 constexpr std::size_t kSilentEndsMax = 256;
 
+// Words of all pools' maps: rounding costs each pool at most one word per level.
+std::size_t MapWords(const TableOptions& options) {
+  return FreeMap::WordsFor(options.pool_addresses_max) +
+         std::size_t{options.pools_max} * FreeMap::kLevels;
+}
+
 }  // namespace
 
 LeaseTable::LeaseTable(const TableOptions& options)
@@ -22,8 +28,7 @@ LeaseTable::LeaseTable(const TableOptions& options)
       heap_(options.leases_max),
       pools_(options.pools_max),
       segments_(options.ranges_max),
-      words_(FreeMap::WordsFor(options.pool_addresses_max) +
-             std::size_t{options.pools_max} * FreeMap::kLevels * 2),
+      words_(MapWords(options)),
       scratch_(options.leases_max) {
   SLIP_CHECK(options.leases_max > 0 && options.leases_max < kNone);
   SLIP_CHECK(options.pools_max < kNoPool);
@@ -37,8 +42,7 @@ std::uint64_t LeaseTable::MemoryBytes(const TableOptions& options) noexcept {
   const std::uint64_t leases = options.leases_max;
   return leases * (sizeof(Lease) + sizeof(LeaseDetail) + 3 * sizeof(std::uint32_t)) +
          2 * SlotIndex::BytesFor(options.leases_max) + options.pools_max * sizeof(Pool) +
-         options.ranges_max * sizeof(Segment) +
-         FreeMap::WordsFor(options.pool_addresses_max) * sizeof(std::uint64_t);
+         options.ranges_max * sizeof(Segment) + MapWords(options) * sizeof(std::uint64_t);
 }
 
 // ---- entries ----

@@ -240,7 +240,6 @@ void StoredFacts::Commit(link::RackId rack, const link::FactBatch& batch, link::
 
 void RackBoard::Announce(link::RackId rack, std::string_view code, std::string detail) {
   const std::string subject = model::FormatId(Kind::kRack, {rack & model::kEntityIdMax});
-  log_.Write(LogLevel::kInfo, code, fmt::format("rack={} {}", subject, detail));
   store::EventRow event;
   event.rack = rack;
   event.realtime_ns = clock_.WallNow().ns;

@@ -59,8 +59,8 @@ class StoredFacts final : public link::FactSink {
 // the racks of the model, whose ids are all that the link passes on.
 class RackBoard final : public link::RackObserver {
  public:
-  RackBoard(store::FactsStore& facts, publish::Publisher& publisher, Clock& clock, LogSink& log)
-      : facts_(facts), publisher_(publisher), clock_(clock), log_(log) {}
+  RackBoard(store::FactsStore& facts, publish::Publisher& publisher, Clock& clock)
+      : facts_(facts), publisher_(publisher), clock_(clock) {}
 
   void OnRackUp(link::RackId rack, std::string_view software, std::uint64_t boot_id) override;
   void OnRackDown(link::RackId rack, std::string_view reason) override;
@@ -81,7 +81,6 @@ class RackBoard final : public link::RackObserver {
   store::FactsStore& facts_;
   publish::Publisher& publisher_;
   Clock& clock_;
-  LogSink& log_;
   std::mutex mutex_;
   std::map<std::uint64_t, Entry> entries_;
 };

@@ -1,6 +1,7 @@
 #include "controlplane/main/region.h"
 
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +40,8 @@ using Started = std::expected<void, StartFailure>;
 [[nodiscard]] std::unexpected<StartFailure> FailStart(std::string reason, int exit_code = 1) {
   return std::unexpected(StartFailure{.exit_code = exit_code, .reason = std::move(reason)});
 }
+
+constexpr std::uint64_t kStartBytesMin = std::uint64_t{1} << 20;
 
 [[nodiscard]] bool IsLoopback(const IpAddress& address) {
   if (address.is_v4()) {
@@ -135,6 +138,15 @@ Started Region::Parts::OpenDirectory() {
                     "writable and have space",
                     state_dir, std::strerror(static_cast<int>(locked.error().detail))));
   }
+
+  // LMDB maps its lock table: on a disk without room the first write into it would be a SIGBUS.
+  struct statvfs space {};
+
+  if (statvfs(state_dir.c_str(), &space) == 0 &&
+      std::uint64_t{space.f_bavail} * space.f_frsize < kStartBytesMin) {
+    return FailStart(
+        fmt::format("the disk of the state directory {} is full: free at least 1 MiB", state_dir));
+  }
   return {};
 }
 
@@ -189,7 +201,7 @@ Started Region::Parts::OpenLink() {
   racks = std::make_unique<ModelDirectory>(*model);
   snapshots = std::make_unique<PublishedSnapshots>(*publisher);
   fact_sink = std::make_unique<StoredFacts>(*facts);
-  board = std::make_unique<RackBoard>(*facts, *publisher, clock, log);
+  board = std::make_unique<RackBoard>(*facts, *publisher, clock);
   region_link::RegionEndOptions options;
   const std::int64_t port = settings.Integer("link.port");
   options.bind = fmt::format("tcp://{}:{}", settings.Text("link.listen"),

@@ -65,7 +65,13 @@ void HandleMintToken(Api& api, Call call) {
     return;
   }
   api.parts().racks->MintToken(
-      Duration::Seconds(life), [held = std::move(call)](Result<MintedToken> token) mutable {
+      Duration::Seconds(life), [&api, held = std::move(call)](Result<MintedToken> token) mutable {
+        if (token && api.parts().log != nullptr) {
+          api.parts().log->Write(
+              LogLevel::kInfo, "api-token",
+              fmt::format("by=admin from={} request={} expires={}", held.request.peer,
+                          held.request.id, TimeText(token->expires_ns)));
+        }
         if (!token) {
           held.responder.Send(StoreProblem(token.error()));
           return;

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <string>
 
 #include "controlplane/main/region.h"
@@ -68,6 +69,9 @@ void ServeSignals(const sigset_t& set, const Arguments& arguments, settings::Pro
       continue;
     }
     if (number != SIGHUP) {
+      // Some senders (timeout(1)) signal the process and its group in the same moment: that is one.
+      const timespec moment{.tv_sec = 0, .tv_nsec = 20'000'000};
+      (void)sigtimedwait(&set, nullptr, &moment);
       // A second one ends at once.
       for (const int last : {SIGTERM, SIGINT}) {
         (void)std::signal(last, SIG_DFL);

@@ -146,10 +146,6 @@ lab_cable() {
 
 # ---- region and rack ----
 
-in_region() {
-  ip netns exec "$ns_region" "$@"
-}
-
 # lab_api METHOD PATH [JSON]: prints the answer; fails, with the answer on stderr, if it is not 2xx.
 # The token goes by file: arguments are visible to everybody.
 lab_api() {
@@ -199,7 +195,8 @@ END
 }
 
 lab_region_start() {
-  in_region "$bin/slipway-region" --config "$lab/region/region.toml" \
+  # A plain command: of a function in the background, $! would be the shell around it.
+  $api_in "$bin/slipway-region" --config "$lab/region/region.toml" \
     >> "$lab/region.log" 2>&1 8>&- &
   lab_process region $!
   if ! wait_for 20 region_ready; then

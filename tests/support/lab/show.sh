@@ -3,7 +3,9 @@
 
 # events_follow: the stream, one JSON object a line, for as long as the region lives.
 events_follow() {
-  while lab_alive region; do
+  local region
+  region=$(lab_pid region)
+  while kill -0 "$region" 2> /dev/null; do
     $api_in curl --silent --no-buffer --header "@$lab/authorization" \
       --header 'Accept: text/event-stream' ${last_event:+--header "Last-Event-ID: $last_event"} \
       "$region_api/v1/events?topics=boot,event" 2>/dev/null

@@ -1,7 +1,5 @@
 #include "dataplane/service/boot_content.h"
 
-#include "dataplane/images/store.h"
-
 namespace slipway::service {
 namespace {
 
@@ -37,8 +35,7 @@ Content BootContent::ResolveFile(std::string_view name, const Serving& serving) 
     counters_.unknown_names.Add();
     return {.kind = ContentKind::kNone};
   }
-  const images::Object* const object =
-      serving.objects ? serving.objects->Find(found.file->sha256) : nullptr;
+  const images::Object* const object = serving.objects ? serving.objects->Find(name) : nullptr;
   if (object == nullptr) {
     counters_.objects_missing.Add();
     return {.kind = ContentKind::kUnavailable};
@@ -54,9 +51,9 @@ Content BootContent::ResolveFile(std::string_view name, const Serving& serving) 
   return {.kind = ContentKind::kFile,
           .fd = object->fd,
           .bytes = object->bytes,
-          .mapping = object->mapping,
+          .mapping = object->mapping.empty() ? nullptr : object->mapping.data(),
           .handle = std::uint64_t{slot} + 1,
-          .etag = images::HexOf(found.file->sha256)};
+          .etag = images::ToText(found.file->sha256)};
 }
 
 Content BootContent::ResolveScript(const ContentRequest& request, const Serving& serving,

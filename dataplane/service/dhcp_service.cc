@@ -15,8 +15,8 @@ DhcpService::DhcpService(const Parts& parts)
 
 Result<void> DhcpService::Start(shard::PortId udp_port, Instant now) {
   udp_port_ = udp_port;
-  SLIP_TRY(parts_.timers->Add(now + kDhcpTick, this, 0));
-  return {};
+  SLIP_TRY(parts_.shard->timers().Add(now + kDhcpTick, this, 0));
+  return parts_.shard->AddHook(this);
 }
 
 lease::Now DhcpService::ReadNow(Instant now) const {
@@ -102,33 +102,35 @@ void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
     counters_.replies_waiting.Set(held_count_);
     return;
   }
-  Transmit(held);
+  if (!Transmit(held)) {
+    counters_.dropped_send.Add();
+  }
 }
 
-void DhcpService::Transmit(Held& held) {
+bool DhcpService::Transmit(Held& held) {
   const dhcp::Reply& reply = held.reply;
-  const MutableByteSpan tx = parts_.driver->AllocateTx();
+  shard::Driver& driver = parts_.shard->driver();
+  const MutableByteSpan tx = driver.AllocateTx();
   const ByteSpan message = ByteSpan(held.bytes).subspan(net::kUdp4FrameHeaderBytes, reply.bytes);
   bool sent = false;
   if (tx.size() < held.bytes.size()) {
-    counters_.dropped_send.Add();
-    return;
+    return false;
   }
   if (reply.delivery == dhcp::Delivery::kFrame) {
     // RFC 2131 4.1: a client without an address is reached by its hardware address, or broadcast.
     const auto size = net::BuildUdp4Frame(
         tx, {.mac = held.source_mac, .address = reply.source, .port = kServerPort},
         {.mac = reply.mac, .address = reply.address, .port = kClientPort}, message);
-    sent = size &&
-           parts_.driver->Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = held.ifindex});
+    sent = size && driver.Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = held.ifindex});
   } else {
     std::copy(message.begin(), message.end(), tx.begin());
-    sent = parts_.driver->Send(udp_port_, {.data = tx.first(message.size()),
-                                           .destination = reply.address,
-                                           .source = reply.source,
-                                           .destination_port = reply.port});
+    sent = driver.Send(udp_port_, {.data = tx.first(message.size()),
+                                   .destination = reply.address,
+                                   .source = reply.source,
+                                   .destination_port = reply.port});
   }
   (sent ? counters_.replies_sent : counters_.dropped_send).Add();
+  return true;
 }
 
 void DhcpService::RecordSteps() {
@@ -156,13 +158,24 @@ void DhcpService::TellPeers(const ServedLink& link) {
 }
 
 void DhcpService::OnDurable(std::uint64_t durable, Instant /*now*/) {
+  durable_ = durable;
+  ReleaseDurable();
+}
+
+void DhcpService::OnTurn(Instant /*now*/) { ReleaseDurable(); }
+
+void DhcpService::ReleaseDurable() {
   while (held_count_ > 0) {
     Held& held = held_[held_head_ & (kRepliesWaitingMax - 1)];
-    if (held.position >= durable) {
+    if (held.position >= durable_) {
+      break;
+    }
+    if (!Transmit(held)) {
+      // A group of records came back larger than the driver's buffers: the rest goes next turn.
+      parts_.shard->RequestTurn();
       break;
     }
     parts_.engine->OnDurable(held.ticket);
-    Transmit(held);
     ++held_head_;
     --held_count_;
   }
@@ -184,7 +197,7 @@ void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
     }
   }
   // The timer that just fired has left its place free.
-  SLIP_CHECK(parts_.timers->Add(now + kDhcpTick, this, 0).has_value());
+  SLIP_CHECK(parts_.shard->timers().Add(now + kDhcpTick, this, 0).has_value());
 }
 
 }  // namespace slipway::service

@@ -13,8 +13,7 @@
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/fact_port.h"
 #include "dataplane/service/serving.h"
-#include "dataplane/shard/driver.h"
-#include "dataplane/shard/timer_wheel.h"
+#include "dataplane/shard/shard.h"
 
 namespace slipway::service {
 
@@ -36,11 +35,11 @@ struct DhcpServiceCounters {
 // Thread: the shard that owns the link groups.
 class DhcpService final : public shard::PacketHandler,
                           public shard::TimerHandler,
+                          public shard::TurnHook,
                           public FactListener {
  public:
   struct Parts {
-    shard::Driver* driver = nullptr;
-    shard::TimerWheel* timers = nullptr;
+    shard::Shard* shard = nullptr;
     shard::PortId raw_port = 0;
     const ServingView* serving = nullptr;
     dhcp::Dhcp4Engine* engine = nullptr;
@@ -53,11 +52,12 @@ class DhcpService final : public shard::PacketHandler,
   // All parts outlive the service.
   explicit DhcpService(const Parts& parts);
 
-  // Before the loop: the port that AddUdp gave for this handler, and the first tick.
+  // Before the loop: the port that AddUdp gave for this handler; hooks the service to the shard.
   [[nodiscard]] Result<void> Start(shard::PortId udp_port, Instant now);
 
   void OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) override;
   void OnTimer(std::uint64_t cookie, Instant now) override;
+  void OnTurn(Instant now) override;
   void OnDurable(std::uint64_t durable, Instant now) override;
 
   [[nodiscard]] const DhcpServiceCounters& counters() const noexcept { return counters_; }
@@ -75,7 +75,9 @@ class DhcpService final : public shard::PacketHandler,
 
   void OnPacket(const shard::Packet& packet, const Serving& serving, const lease::Now& now);
   void Dispatch(const ServedLink& link, const lease::Now& now);
-  void Transmit(Held& held);
+  // False: no transmit buffer was free.
+  [[nodiscard]] bool Transmit(Held& held);
+  void ReleaseDurable();
   void RecordSteps();
   void TellPeers(const ServedLink& link);
   void FollowSnapshot(const Serving& serving);
@@ -89,6 +91,7 @@ class DhcpService final : public shard::PacketHandler,
   std::unique_ptr<Held[]> held_;  // a ring of kRepliesWaitingMax, oldest at held_head_
   std::uint32_t held_head_ = 0;
   std::uint32_t held_count_ = 0;
+  std::uint64_t durable_ = 0;  // what OnDurable said last
   DhcpServiceCounters counters_;
 };
 

@@ -8,7 +8,8 @@ static_assert(static_cast<int>(schema::BootStepKind::MAX) ==
               static_cast<int>(boot::StepKind::kLauncher));
 
 void FactSteps::Record(const BootStep& step, Instant /*now*/) {
-  const Peer* const peer = step.peer.is_set() ? peers_->Find(step.peer) : nullptr;
+  const Peer* const peer =
+      peers_ != nullptr && step.peer.is_set() ? peers_->Find(step.peer) : nullptr;
   boot::BootStep fact{.mac = step.mac,
                       .address = step.peer,
                       .realtime = clock_->WallNow(),

@@ -15,7 +15,7 @@ namespace slipway::service {
 // that is, and when it was.
 class FactSteps final : public BootStepSink {
  public:
-  // All outlive this.
+  // All outlive this; `peers` may be null where steps name the MAC.
   FactSteps(FactPort* facts, const AddressBook* peers, const ServingView* serving,
             Clock* clock) noexcept
       : facts_(facts), peers_(peers), serving_(serving), clock_(clock) {}

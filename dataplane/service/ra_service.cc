@@ -11,27 +11,31 @@ constexpr std::uint8_t kHopLimitOfLink = 255;
 }  // namespace
 
 void RaService::OnPackets(shard::PortId /*port*/, std::span<shard::Packet> packets, Instant now) {
+  const Serving* const serving = serving_.current();
+  if (serving == nullptr || !serving->snapshot) {
+    return;
+  }
   for (const shard::Packet& packet : packets) {
     if (packet.data.empty()) {
       counters_.malformed.Add();
     } else if (packet.data[0] == std::byte{net::kIcmp6RouterSolicitation}) {
-      OnSolicitation(packet, now);
+      OnSolicitation(packet, *serving, now);
     } else if (packet.data[0] == std::byte{net::kIcmp6RouterAdvertisement}) {
-      OnAdvertisement(packet, now);
+      OnAdvertisement(packet, *serving, now);
     }
   }
 }
 
-void RaService::OnSolicitation(const shard::Packet& packet, Instant now) {
+void RaService::OnSolicitation(const shard::Packet& packet, const Serving& serving, Instant now) {
   counters_.solicitations.Add();
   const auto solicitation = net::ParseRouterSolicitation(packet.data, kHopLimitOfLink);
   if (!solicitation) {
     counters_.malformed.Add();
     return;
   }
-  const ServedLink* const link = links_.ByIndex(packet.ifindex);
+  const ServedLink* const link = serving.links.ByIndex(packet.ifindex);
   const config::VlanRecord* const vlan =
-      link != nullptr && snapshot_ ? snapshot_->VlanById(link->vlan) : nullptr;
+      link != nullptr ? serving.snapshot->VlanById(link->vlan) : nullptr;
   if (vlan == nullptr || link->LinkLocal().is_any()) {
     counters_.silent_not_served.Add();
     return;
@@ -65,8 +69,8 @@ void RaService::OnSolicitation(const shard::Packet& packet, Instant now) {
   }
 }
 
-void RaService::OnAdvertisement(const shard::Packet& packet, Instant now) {
-  const ServedLink* const link = links_.ByIndex(packet.ifindex);
+void RaService::OnAdvertisement(const shard::Packet& packet, const Serving& serving, Instant now) {
+  const ServedLink* const link = serving.links.ByIndex(packet.ifindex);
   if (link == nullptr || packet.source.v6() == link->LinkLocal()) {
     return;
   }

@@ -5,9 +5,8 @@
 #include <array>
 
 #include "dataplane/base/counter.h"
-#include "dataplane/config/snapshot.h"
 #include "dataplane/service/boot_step_sink.h"
-#include "dataplane/service/interface_table.h"
+#include "dataplane/service/serving.h"
 #include "dataplane/shard/driver.h"
 
 namespace slipway::service {
@@ -26,11 +25,10 @@ struct RaCounters {
 // Thread: its shard.
 class RaService final : public shard::PacketHandler {
  public:
-  // `raw_port` sends frames; `links` and `snapshot` are replaced between turns by the owner.
-  // All references outlive the service.
-  RaService(shard::Driver& driver, shard::PortId raw_port, const ServedLinks& links,
-            const config::SnapshotRef& snapshot, BootStepSink& steps) noexcept
-      : driver_(driver), raw_port_(raw_port), links_(links), snapshot_(snapshot), steps_(steps) {}
+  // `raw_port` sends frames. All references outlive the service.
+  RaService(shard::Driver& driver, shard::PortId raw_port, const ServingView& serving,
+            BootStepSink& steps) noexcept
+      : driver_(driver), raw_port_(raw_port), serving_(serving), steps_(steps) {}
 
   void OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) override;
 
@@ -42,14 +40,13 @@ class RaService final : public shard::PacketHandler {
     Instant until{};
   };
 
-  void OnSolicitation(const shard::Packet& packet, Instant now);
-  void OnAdvertisement(const shard::Packet& packet, Instant now);
+  void OnSolicitation(const shard::Packet& packet, const Serving& serving, Instant now);
+  void OnAdvertisement(const shard::Packet& packet, const Serving& serving, Instant now);
   [[nodiscard]] bool RouterSeen(std::uint32_t ifindex, Instant now) const noexcept;
 
   shard::Driver& driver_;
   shard::PortId raw_port_;
-  const ServedLinks& links_;
-  const config::SnapshotRef& snapshot_;
+  const ServingView& serving_;
   BootStepSink& steps_;
   std::array<SeenRouter, limits::kServedInterfacesMax> routers_{};
   RaCounters counters_;

@@ -1,0 +1,189 @@
+#include "dataplane/main/rack_metrics.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+
+#include "dataplane/shard/seal.h"
+
+namespace slipway::rack {
+namespace {
+
+// Text exposition, one family after the other.
+class Exposition {
+ public:
+  void Family(std::string_view name, std::string_view type, std::string_view help) {
+    name_ = name;
+    fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name,
+                   type);
+  }
+
+  void Value(std::uint64_t value) {
+    fmt::format_to(std::back_inserter(text_), "{} {}\n", name_, value);
+  }
+
+  void Value(std::string_view label, std::string_view content, std::uint64_t value) {
+    fmt::format_to(std::back_inserter(text_), "{}{{{}=\"{}\"}} {}\n", name_, label, content, value);
+  }
+
+  [[nodiscard]] std::string Take() { return std::move(text_); }
+
+ private:
+  std::string name_;
+  std::string text_;
+};
+
+void WriteDhcp(const ShardSet& shards, Exposition& out) {
+  out.Family("slipway_dhcp_packets_total", "counter", "DHCPv4 packets by what became of them.");
+  const dhcp::Counters& counters = shards.engine().counters();
+  for (std::size_t i = 0; i < counters.by_reason.size(); ++i) {
+    out.Value("reason", dhcp::ToString(static_cast<dhcp::Reason>(i)),
+              counters.by_reason[i].value());
+  }
+  const service::DhcpServiceCounters& dhcp = shards.dhcp().counters();
+  out.Family("slipway_dhcp_replies_total", "counter", "DHCPv4 replies sent.");
+  out.Value(dhcp.replies_sent.value());
+  out.Family("slipway_dhcp_replies_waiting", "gauge", "Replies that wait for the disk.");
+  out.Value(dhcp.replies_waiting.value());
+  out.Family("slipway_dhcp_dropped_total", "counter", "DHCPv4 packets or replies dropped by us.");
+  out.Value("reason", "queue_full", dhcp.dropped_queue_full.value());
+  out.Value("reason", "journal_down", dhcp.dropped_journal_down.value());
+  out.Value("reason", "no_buffer", dhcp.dropped_send.value());
+  out.Value("reason", "before_snapshot", dhcp.before_snapshot.value());
+  const service::RaCounters& ra = shards.ra().counters();
+  out.Family("slipway_ra_solicitations_total", "counter", "Router solicitations by answer.");
+  out.Value("answer", "advertised", ra.advertised.value());
+  out.Value("answer", "silent_not_served", ra.silent_not_served.value());
+  out.Value("answer", "silent_by_policy", ra.silent_by_policy.value());
+  out.Value("answer", "silent_router_seen", ra.silent_router_seen.value());
+  out.Value("answer", "malformed", ra.malformed.value());
+}
+
+void WriteFiles(const ShardSet& shards, Exposition& out) {
+  const service::TftpCounters& tftp = shards.tftp().counters();
+  out.Family("slipway_tftp_requests_total", "counter", "TFTP requests by what became of them.");
+  out.Value("result", "started", tftp.transfers_started.value());
+  out.Value("result", "not_found", tftp.not_found.value());
+  out.Value("result", "refused", tftp.refused.value());
+  out.Value("result", "silent", tftp.silent.value());
+  out.Value("result", "dropped", tftp.dropped.value());
+  out.Family("slipway_tftp_transfers_total", "counter", "TFTP transfers that ended.");
+  out.Value("result", "completed", tftp.transfers_completed.value());
+  out.Value("result", "failed", tftp.transfers_failed.value());
+  out.Value("result", "probe", tftp.probes.value());
+  out.Family("slipway_tftp_sent_bytes_total", "counter", "Contents acknowledged by TFTP clients.");
+  out.Value(tftp.bytes_sent.value());
+  const service::HttpCounters& http = shards.http().counters();
+  out.Family("slipway_http_responses_total", "counter", "HTTP responses by class.");
+  out.Value("class", "ok", http.responses_ok.value());
+  out.Value("class", "client_error", http.responses_client_error.value());
+  out.Value("class", "server_error", http.responses_server_error.value());
+  out.Family("slipway_http_sent_bytes_total", "counter", "Contents sent over HTTP.");
+  out.Value(http.bytes_sent.value());
+  const service::BootContentCounters& content = shards.content().counters();
+  out.Family("slipway_content_total", "counter", "Look-ups of files and scripts.");
+  out.Value("result", "file", content.files.value());
+  out.Value("result", "script", content.scripts.value());
+  out.Value("result", "unknown_name", content.unknown_names.value());
+  out.Value("result", "unknown_peer", content.unknown_peers.value());
+  out.Value("result", "object_missing", content.objects_missing.value());
+  const service::InventoryCounters& inventories = shards.inventories().counters();
+  out.Family("slipway_inventory_posts_total", "counter", "Inventories posted by machines.");
+  out.Value("result", "accepted", inventories.accepted.value());
+  out.Value("result", "repeated", inventories.repeated.value());
+  out.Value("result", "denied", inventories.denied.value());
+  out.Value("result", "malformed", inventories.malformed.value());
+  out.Value("result", "busy", inventories.busy.value());
+}
+
+void WriteDrivers(const ShardSet& shards, Exposition& out) {
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;
+  std::uint64_t kernel_drops = 0;
+  std::uint64_t send_failures = 0;
+  for (const ShardSeat& seat : shards.seats()) {
+    const shard::DriverCounters& driver = seat.shard->driver().counters();
+    received += driver.packets_received.value();
+    sent += driver.packets_sent.value();
+    kernel_drops += driver.kernel_drops.value();
+    send_failures += driver.send_errors.value() + driver.send_dropped.value();
+  }
+  out.Family("slipway_packets_received_total", "counter", "Datagrams received.");
+  out.Value(received);
+  out.Family("slipway_packets_sent_total", "counter", "Datagrams and frames sent.");
+  out.Value(sent);
+  out.Family("slipway_packets_kernel_drops_total", "counter",
+             "Datagrams the kernel had no room for.");
+  out.Value(kernel_drops);
+  out.Family("slipway_packets_send_failures_total", "counter", "Sends refused by kernel or queue.");
+  out.Value(send_failures);
+  out.Family("slipway_sealed_allocations_total", "counter",
+             "Allocations on sealed shards: must be 0.");
+  out.Value(shard::AllocationsOnSealedShards());
+}
+
+}  // namespace
+
+void RackMetrics::SetServing(config::Generation live, std::size_t links,
+                             std::size_t missing_objects) {
+  const std::scoped_lock lock(mutex_);
+  live_ = live;
+  links_ = links;
+  missing_objects_ = missing_objects;
+}
+
+AdminAnswer RackMetrics::Ready() const {
+  const bool journal_fails = journal_->counters().failing.value() != 0;
+  const std::scoped_lock lock(mutex_);
+  const bool serving = live_ != config::Generation{};
+  const bool ready = serving && !journal_fails;
+  return {.status = ready ? 200 : 503,
+          .body = fmt::format("{}\nsnapshot: {}.{}\ninterfaces served: {}\nobjects missing: {}\n"
+                              "journal: {}\nregion: {}\n",
+                              ready ? "ready" : "not ready", live_.epoch, live_.number, links_,
+                              missing_objects_, journal_fails ? "cannot write" : "ok",
+                              link_->up() ? "connected" : "away")};
+}
+
+std::string RackMetrics::Metrics() const {
+  Exposition out;
+  out.Family("slipway_build_info", "gauge", "Always 1.");
+  out.Value("version", SLIPWAY_VERSION, 1);
+  WriteDhcp(*shards_, out);
+  WriteFiles(*shards_, out);
+  WriteDrivers(*shards_, out);
+  const journal::JournalCounters& journal = journal_->counters();
+  out.Family("slipway_journal_records_total", "counter", "Records made durable.");
+  out.Value(journal.records.value());
+  out.Family("slipway_journal_commits_total", "counter", "Group commits.");
+  out.Value(journal.commits.value());
+  out.Family("slipway_journal_commit_failures_total", "counter", "Commits that the disk refused.");
+  out.Value(journal.commit_failures.value());
+  out.Family("slipway_journal_failing", "gauge", "1 while the disk refuses.");
+  out.Value(journal.failing.value());
+  out.Family("slipway_link_up", "gauge", "1 while a region is connected.");
+  out.Value(link_->up() ? 1 : 0);
+  const std::scoped_lock lock(mutex_);
+  out.Family("slipway_snapshot_generation", "gauge", "Generation that all shards live on.");
+  out.Value(live_.number);
+  out.Family("slipway_interfaces_served", "gauge", "Interfaces bound to a VLAN and up.");
+  out.Value(links_);
+  out.Family("slipway_objects_missing", "gauge", "Files of the snapshot that are not here.");
+  out.Value(missing_objects_);
+  return out.Take();
+}
+
+AdminAnswer RackMetrics::Answer(std::string_view path) const {
+  if (path == "/livez") {
+    return {.body = "ok\n"};
+  }
+  if (path == "/readyz" || path == "/healthz") {
+    return Ready();
+  }
+  if (path == "/metrics") {
+    return {.body = Metrics()};
+  }
+  return {.status = 404, .body = "there are /livez, /readyz and /metrics\n"};
+}
+
+}  // namespace slipway::rack

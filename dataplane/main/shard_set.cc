@@ -1,0 +1,146 @@
+#include "dataplane/main/shard_set.h"
+
+#include <utility>
+
+#include "dataplane/base/random.h"
+#include "dataplane/shard/socket.h"
+
+namespace slipway::rack {
+
+ShardSet::ShardSet(std::vector<ShardSeat> seats, Clock& clock, Random& random)
+    : seats_(std::move(seats)), clock_(clock), random_(random) {
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    fans_.push_back(std::make_unique<Fan>());
+  }
+}
+
+ShardSet::~ShardSet() { Stop(); }
+
+Result<std::unique_ptr<ShardSet>> ShardSet::Create(const ShardSetOptions& options,
+                                                   std::vector<ShardSeat> seats,
+                                                   RackSockets sockets, Clock& clock,
+                                                   Random& random) {
+  std::unique_ptr<ShardSet> set(new ShardSet(std::move(seats), clock, random));
+  for (ShardSeat& seat : set->seats_) {
+    SLIP_TRY(seat.serving->Attach(seat.shard->driver()));
+  }
+  SLIP_TRY(set->WireFiles(options, sockets));
+  SLIP_TRY(set->WireDhcp(options, sockets));
+  SLIP_TRY(set->AttachJournals());
+  return set;
+}
+
+Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& sockets) {
+  ShardSeat& seat = seats_.front();
+  shard::Driver& driver = seat.shard->driver();
+  leases_ = std::make_unique<lease::LeaseTable>(
+      lease::TableOptions{.leases_max = options.leases_max, .hash_seed = random_.U64()});
+  engine_ = std::make_unique<dhcp::Dhcp4Engine>(dhcp::EngineOptions{}, leases_.get());
+  service::PeerSink* peers = book_.get();
+  if (seats_.size() > 1) {
+    peer_box_ = SLIP_TRY(service::PeerBox::Create(book_.get()));
+    SLIP_TRY(peer_box_->Attach(seats_.back().shard->driver()));
+    peers = peer_box_.get();
+  }
+  const shard::PortId raw = SLIP_TRY(driver.AddRaw(sockets.raw.Release()));
+  dhcp_ = std::make_unique<service::DhcpService>(
+      service::DhcpService::Parts{.shard = seat.shard.get(),
+                                  .raw_port = raw,
+                                  .serving = seat.serving.get(),
+                                  .engine = engine_.get(),
+                                  .leases = leases_.get(),
+                                  .facts = seat.journal.get(),
+                                  .peers = peers,
+                                  .clock = &clock_});
+  const shard::PortId udp = SLIP_TRY(driver.AddUdp(sockets.dhcp.Release(), dhcp_.get()));
+  SLIP_TRY(dhcp_->Start(udp, clock_.Now()));
+  // Solicitations carry the asker's MAC: no address book is needed here.
+  dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
+                                                     seat.serving.get(), &clock_);
+  ra_ = std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_);
+  SLIP_TRY(driver.AddUdp(sockets.icmpv6.Release(), ra_.get()));
+  checkpoints_ = std::make_unique<service::LeaseCheckpoints>(seat.shard.get(), seat.journal.get(),
+                                                             leases_.get(), &clock_);
+  fans_.front()->Add(dhcp_.get());
+  return seat.shard->AddHook(checkpoints_.get());
+}
+
+Result<void> ShardSet::WireFiles(const ShardSetOptions& options, RackSockets& sockets) {
+  ShardSeat& seat = seats_.back();
+  book_ = std::make_unique<service::AddressBook>(options.leases_max);
+  tokens_ = std::make_unique<service::MachineTokens>(options.token_key, clock_.BootId());
+  nonces_ = std::make_unique<SeededRandom>(random_.U64());
+  file_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), book_.get(),
+                                                     seat.serving.get(), &clock_);
+  content_ = std::make_unique<service::BootContent>(
+      service::BootContent::Parts{.serving = seat.serving.get(),
+                                  .peers = book_.get(),
+                                  .tokens = tokens_.get(),
+                                  .steps = file_steps_.get(),
+                                  .random = nonces_.get()});
+  inventories_ = std::make_unique<service::InventoryService>(
+      service::InventoryService::Parts{.serving = seat.serving.get(),
+                                       .tokens = tokens_.get(),
+                                       .peers = book_.get(),
+                                       .facts = seat.journal.get(),
+                                       .clock = &clock_});
+  inventories_->SetCompletion(&completion_);
+  tftp_ = SLIP_TRY(service::TftpService::Create({.hash_seed = random_.U64()}, *seat.shard,
+                                                *content_, *file_steps_, nullptr, sockets.tftp,
+                                                sockets.tftp_transfers));
+  http_ = SLIP_TRY(service::HttpService::Create({.hash_seed = random_.U64()},
+                                                {.shard = *seat.shard,
+                                                 .clock = clock_,
+                                                 .resolver = *content_,
+                                                 .steps = *file_steps_,
+                                                 .inventories = *inventories_},
+                                                sockets.http));
+  completion_.SetService(http_.get());
+  fans_.back()->Add(inventories_.get());
+  return seat.shard->AddHook(inventories_.get());
+}
+
+Result<void> ShardSet::AttachJournals() {
+  // Last: its hook wakes the journal for all that the others submitted in the turn.
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    SLIP_TRY(seats_[i].journal->Attach(*seats_[i].shard, fans_[i].get()));
+  }
+  return {};
+}
+
+Result<void> ShardSet::Restore(const lease::RestoredLease& restored, const lease::Now& now) {
+  SLIP_TRY(leases_->Restore(restored, now));
+  book_->OnPeer(
+      {.address = restored.lease.address, .mac = restored.lease.mac, .vlan = restored.lease.vlan});
+  return {};
+}
+
+void ShardSet::Start() {
+  for (ShardSeat& seat : seats_) {
+    threads_.emplace_back([this, shard = seat.shard.get()] {
+      if (!shard->Run()) {
+        failed_ = true;
+      }
+    });
+  }
+}
+
+void ShardSet::Stop() {
+  for (ShardSeat& seat : seats_) {
+    seat.shard->Stop();
+  }
+  for (std::thread& thread : threads_) {
+    thread.join();
+  }
+  threads_.clear();
+}
+
+std::vector<service::ServingView*> ShardSet::hand_overs() const {
+  std::vector<service::ServingView*> all;
+  for (const ShardSeat& seat : seats_) {
+    all.push_back(seat.serving.get());
+  }
+  return all;
+}
+
+}  // namespace slipway::rack

@@ -7,8 +7,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 #include <thread>
 #include <utility>
@@ -217,6 +219,7 @@ struct Rack::Parts {
   std::unique_ptr<RackMetrics> metrics;
   std::unique_ptr<AdminSocket> admin;
   shard::OwnedFd signals;
+  bool journal_failing = false;  // as last said in the log
 
   [[nodiscard]] bool OpenState(RackFailure& failure);
   [[nodiscard]] bool MakeShards(RackFailure& failure);
@@ -228,6 +231,7 @@ struct Rack::Parts {
   [[nodiscard]] bool Launch(RackFailure& failure);
   void FollowInterfaces();
   void JoinRouters();
+  void WatchJournal();
   void Pump();
   void Stop();
 };
@@ -528,6 +532,21 @@ void Rack::Parts::JoinRouters() {
   }
 }
 
+void Rack::Parts::WatchJournal() {
+  const bool failing = journal->counters().failing.value() != 0;
+  if (failing == journal_failing) {
+    return;
+  }
+  journal_failing = failing;
+  if (failing) {
+    log->Write(LogLevel::kError, "journal-failing",
+               "the journal cannot be written (" + Reason(journal->failure()) +
+                   "): no lease is granted until it can; free space in state_dir or mend the disk");
+  } else {
+    log->Write(LogLevel::kInfo, "journal-recovered", "the journal can be written again");
+  }
+}
+
 void Rack::Parts::Pump() {
   config::SnapshotRef fresh;
   if (slot->Take(fresh)) {
@@ -568,6 +587,7 @@ bool Rack::Run(RackFailure& failure) {
     parts.wake->Clear();
     parts.journal->ClearCommitted();
     parts.link->NotifyFacts();
+    parts.WatchJournal();
     parts.Pump();
   }
   failure.text = "a shard's driver failed; see the log, and try io = epoll";

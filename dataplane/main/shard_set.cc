@@ -42,6 +42,12 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
     SLIP_TRY(peer_box_->Attach(seats_.back().shard->driver()));
     peers = peer_box_.get();
   }
+  progress_box_ = SLIP_TRY(
+      service::ShardBox<MacAddress>::Create(engine_.get(), [](void* engine, const MacAddress& mac) {
+        static_cast<dhcp::Dhcp4Engine*>(engine)->OnProgress(mac);
+      }));
+  SLIP_TRY(progress_box_->Attach(driver));
+  inventories_->SetProgress(progress_box_.get());
   const shard::PortId raw = SLIP_TRY(driver.AddRaw(sockets.raw.Release()));
   dhcp_ = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = seat.shard.get(),

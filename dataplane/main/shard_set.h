@@ -20,9 +20,9 @@
 #include "dataplane/service/inventory_service.h"
 #include "dataplane/service/journal_port.h"
 #include "dataplane/service/machine_token.h"
-#include "dataplane/service/peer_box.h"
 #include "dataplane/service/ra_service.h"
 #include "dataplane/service/serving.h"
+#include "dataplane/service/shard_box.h"
 #include "dataplane/service/tftp_service.h"
 #include "dataplane/shard/driver_choice.h"
 #include "dataplane/shard/shard.h"
@@ -126,6 +126,7 @@ class ShardSet {
   std::unique_ptr<lease::LeaseTable> leases_;
   std::unique_ptr<dhcp::Dhcp4Engine> engine_;
   std::unique_ptr<service::PeerBox> peer_box_;
+  std::unique_ptr<service::ShardBox<MacAddress>> progress_box_;  // from the file shard
   std::unique_ptr<service::FactSteps> dhcp_steps_;
   std::unique_ptr<service::RaService> ra_;
   std::unique_ptr<service::DhcpService> dhcp_;

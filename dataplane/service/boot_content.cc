@@ -26,10 +26,28 @@ Content BootContent::Resolve(const ContentRequest& request, MutableByteSpan scra
   if (request.space == ContentSpace::kBootScript) {
     return ResolveScript(request, *serving, scratch, now);
   }
-  return ResolveFile(request.name, *serving);
+  return ResolveFile(request, *serving);
 }
 
-Content BootContent::ResolveFile(std::string_view name, const Serving& serving) {
+std::uint16_t BootContent::PathMtu(const IpAddress& peer, const Serving& serving) const {
+  const Peer* const known = parts_.peers->Find(peer);
+  const ServedLink* const link = known != nullptr ? serving.links.ByVlan(known->vlan) : nullptr;
+  const config::VlanRecord* const vlan =
+      link != nullptr ? serving.snapshot->VlanById(link->vlan) : nullptr;
+  if (vlan == nullptr) {
+    return 0;
+  }
+  // Behind a relay the path may be narrower than the VLAN: only neighbours get its full size.
+  for (const IpPrefix& prefix : link->addresses) {
+    if (prefix.Contains(peer)) {
+      return vlan->mtu;
+    }
+  }
+  return 0;
+}
+
+Content BootContent::ResolveFile(const ContentRequest& request, const Serving& serving) {
+  const std::string_view name = request.name;
   const config::FileRef found = serving.snapshot->FileByName(name);
   if (found.file == nullptr) {
     counters_.unknown_names.Add();
@@ -50,6 +68,7 @@ Content BootContent::ResolveFile(std::string_view name, const Serving& serving) 
   counters_.files.Add();
   return {.kind = ContentKind::kFile,
           .fd = object->fd,
+          .path_mtu_bytes = PathMtu(request.peer, serving),
           .bytes = object->bytes,
           .mapping = object->mapping.empty() ? nullptr : object->mapping.data(),
           .handle = std::uint64_t{slot} + 1,

@@ -56,7 +56,8 @@ class BootContent final : public ContentResolver {
     std::uint32_t next_free = 0;
   };
 
-  [[nodiscard]] Content ResolveFile(std::string_view name, const Serving& serving);
+  [[nodiscard]] Content ResolveFile(const ContentRequest& request, const Serving& serving);
+  [[nodiscard]] std::uint16_t PathMtu(const IpAddress& peer, const Serving& serving) const;
   [[nodiscard]] Content ResolveScript(const ContentRequest& request, const Serving& serving,
                                       MutableByteSpan scratch, Instant now);
 

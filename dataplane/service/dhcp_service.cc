@@ -187,17 +187,34 @@ void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
   const lease::Now stamp = ReadNow(now);
   if (serving != nullptr && serving->snapshot) {
     FollowSnapshot(*serving);
-    for (std::uint32_t i = 0; i < kExpiriesPerTickMax && !parts_.facts->failing(); ++i) {
-      std::uint64_t ignored = 0;
-      if (!parts_.engine->ExpireOne(stamp, effects_) ||
-          !parts_.facts->Submit(schema::FactClass::Lease, effects_.ticket.address.value,
-                                effects_.record, ignored)) {
-        break;
-      }
-    }
+    Expire(stamp);
+    Maintain(*serving);
   }
   // The timer that just fired has left its place free.
   SLIP_CHECK(parts_.shard->timers().Add(now + kDhcpTick, this, 0).has_value());
+}
+
+void DhcpService::Expire(const lease::Now& now) {
+  for (std::uint32_t i = 0; i < kExpiriesPerTickMax && !parts_.facts->failing(); ++i) {
+    std::uint64_t ignored = 0;
+    if (!parts_.engine->ExpireOne(now, effects_) ||
+        !parts_.facts->Submit(schema::FactClass::Lease, effects_.ticket.address.value,
+                              effects_.record, ignored)) {
+      break;
+    }
+  }
+}
+
+void DhcpService::Maintain(const Serving& serving) {
+  FixedVector<Ipv4Address, limits::kServedInterfacesMax * kAddressesPerInterfaceMax> own;
+  for (const ServedLink& link : serving.links.links()) {
+    for (const IpPrefix& prefix : link.addresses) {
+      if (prefix.address.is_v4()) {
+        (void)own.push_back(prefix.address.v4());
+      }
+    }
+  }
+  parts_.leases->Maintain(*serving.snapshot, {own.data(), own.size()}, kMaintainPerTick);
 }
 
 }  // namespace slipway::service

@@ -21,6 +21,8 @@ namespace slipway::service {
 inline constexpr std::uint32_t kRepliesWaitingMax = 8192;
 inline constexpr std::uint32_t kExpiriesPerTickMax = 4096;
 inline constexpr Duration kDhcpTick = Duration::Millis(500);
+// Pool positions per tick that are looked at for reservations that are gone.
+inline constexpr std::uint32_t kMaintainPerTick = 1024;
 
 struct DhcpServiceCounters {
   Counter replies_sent;
@@ -78,6 +80,8 @@ class DhcpService final : public shard::PacketHandler,
   // False: no transmit buffer was free.
   [[nodiscard]] bool Transmit(Held& held);
   void ReleaseDurable();
+  void Expire(const lease::Now& now);
+  void Maintain(const Serving& serving);
   void RecordSteps();
   void TellPeers(const ServedLink& link);
   void FollowSnapshot(const Serving& serving);

@@ -101,6 +101,9 @@ void InventoryService::OnDurable(std::uint64_t durable, Instant now) {
       slot.used = false;
       parts_.tokens->MarkUsed(slot.claims);
       counters_.durable.Add();
+      if (progress_ != nullptr) {
+        progress_->Send(slot.claims.mac);
+      }
       completion_->OnInventoryDone(slot.handle, true, now);
     }
   }

@@ -16,6 +16,7 @@
 #include "dataplane/service/inventory_sink.h"
 #include "dataplane/service/machine_token.h"
 #include "dataplane/service/serving.h"
+#include "dataplane/service/shard_box.h"
 #include "dataplane/shard/shard.h"
 
 namespace slipway::service {
@@ -56,6 +57,10 @@ class InventoryService final : public InventorySink, public FactListener, public
   // Once, before the loop.
   void SetCompletion(InventoryCompletion* completion) noexcept { completion_ = completion; }
 
+  // Once, before the loop: where to say that a machine got as far as its inventory, so that its
+  // boot is no loop. None: nobody is told.
+  void SetProgress(ShardBox<MacAddress>* progress) noexcept { progress_ = progress; }
+
   [[nodiscard]] InventoryVerdict Submit(const InventoryPost& post, Instant now) override;
   void OnDurable(std::uint64_t durable, Instant now) override;
   void OnTurn(Instant now) override;
@@ -80,6 +85,7 @@ class InventoryService final : public InventorySink, public FactListener, public
 
   Parts parts_;
   InventoryCompletion* completion_ = nullptr;
+  ShardBox<MacAddress>* progress_ = nullptr;
   std::array<Waiting, kInventoriesWaitingMax> waiting_;
   // Handles of repeated posts: Submit may not answer, the end of the turn does.
   FixedRing<std::uint64_t, 64> repeated_;

@@ -66,7 +66,19 @@ SimDriver::SimDriver(World* world, Clock* clock, Segment* segment, MacAddress ma
 
 SimDriver::~SimDriver() { segment_->Detach(mac_); }
 
-void SimDriver::OnFrame(const Frame& frame) { received_.push_back(frame); }
+void SimDriver::OnFrame(const Frame& frame) {
+  received_.push_back(frame);
+  if (received_.size() == 1 && waker_) {
+    waker_();
+  }
+}
+
+void SimDriver::Emit(Frame frame) {
+  if (tap_) {
+    tap_(frame);
+  }
+  segment_->Send(mac_, std::move(frame));
+}
 
 bool SimDriver::pending() const {
   if (!received_.empty()) {
@@ -113,7 +125,7 @@ MutableByteSpan SimDriver::AllocateTx() {
 bool SimDriver::Send(shard::PortId port, const shard::Outgoing& out) {
   counters_.packets_sent.Add();
   if (ports_.at(port).number == 0) {
-    segment_->Send(mac_, Frame(out.data.begin(), out.data.end()));
+    Emit(Frame(out.data.begin(), out.data.end()));
     return true;
   }
   const Ipv4Address to = out.destination.v4();
@@ -123,7 +135,7 @@ bool SimDriver::Send(shard::PortId port, const shard::Outgoing& out) {
       net::BuildUdp4Frame(frame, {.mac = mac_, .address = address_, .port = ports_.at(port).number},
                           {.mac = mac, .address = to, .port = out.destination_port}, out.data);
   SLIP_CHECK(size.has_value());
-  segment_->Send(mac_, std::move(frame));
+  Emit(std::move(frame));
   return true;
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "dataplane/net/frame.h"
@@ -64,6 +66,12 @@ class SimDriver final : public shard::Driver, public Station {
 
   void OnFrame(const Frame& frame) override;
 
+  // Called when a frame arrives for a driver that had none waiting.
+  void SetWaker(std::function<void()> waker) { waker_ = std::move(waker); }
+
+  // Sees each frame that leaves.
+  void SetTap(std::function<void(const Frame&)> tap) { tap_ = std::move(tap); }
+
   // Something waits for a turn.
   [[nodiscard]] bool pending() const;
 
@@ -102,9 +110,13 @@ class SimDriver final : public shard::Driver, public Station {
 
   void DeliverPackets(Instant now);
 
+  void Emit(Frame frame);
+
   World* world_;
   Clock* clock_;
   Segment* segment_;
+  std::function<void()> waker_;
+  std::function<void(const Frame&)> tap_;
   MacAddress mac_;
   Ipv4Address address_;
   std::uint32_t ifindex_;

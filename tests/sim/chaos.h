@@ -1,0 +1,11 @@
+// Faults and changes at random times, all from the world's generator.
+#pragma once
+
+#include "tests/sim/simulation.h"
+
+namespace slipway::sim {
+
+// Plans `count` of them within `span` from now.
+void PlanChaos(Simulation& sim, Duration span, std::size_t count);
+
+}  // namespace slipway::sim

@@ -1,0 +1,493 @@
+#include "tests/sim/rack_node.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "dataplane/dhcp/client.h"
+#include "dataplane/dhcp/engine.h"
+#include "dataplane/images/store.h"
+#include "dataplane/lease/record.h"
+#include "dataplane/main/fact_source.h"
+#include "dataplane/main/serving_publisher.h"
+#include "dataplane/main/snapshot_owner.h"
+#include "dataplane/service/dhcp_service.h"
+#include "dataplane/service/inventory_service.h"
+#include "dataplane/shard/shard.h"
+#include "tests/sim/sim_journal.h"
+
+namespace slipway::sim {
+namespace {
+
+constexpr Duration kTick = Duration::Millis(25);
+constexpr Duration kStartRetry = Duration::Seconds(1);
+constexpr std::uint16_t kDhcpPort = 67;
+constexpr std::uint32_t kLeasesMax = 1024;
+constexpr Duration kTokenLife = Duration::Seconds(3600);
+
+[[nodiscard]] journal::JournalOptions SmallJournal() {
+  journal::JournalOptions options;
+  options.segment_bytes = 96 << 10;
+  options.segments_max = 32;
+  options.segments_tidy = 6;
+  options.buffer_bytes = 48 << 10;
+  options.record_bytes_max = 16 << 10;
+  options.limits = {{{},
+                     {std::uint64_t{512} << 10, 4 * kLeasesMax},
+                     {std::uint64_t{512} << 10, 1024},
+                     {std::uint64_t{128} << 10, 512},
+                     {std::uint64_t{64} << 10, 512}}};
+  options.move_bytes_per_commit = 16 << 10;
+  return options;
+}
+
+[[nodiscard]] service::HostInterfaces HostOf() {
+  service::HostInterface lan;
+  lan.index = kServedIndex;
+  lan.name = service::InterfaceName(kServedName);
+  lan.mac = kRackMac;
+  lan.up = true;
+  SLIP_CHECK(lan.addresses.push_back(*IpPrefix::Parse("10.77.0.1/16")));
+  service::HostInterfaces all;
+  SLIP_CHECK(all.push_back(lan));
+  return all;
+}
+
+class Restorer final : public journal::RecoveryVisitor {
+ public:
+  Restorer(lease::LeaseTable& leases, service::AddressBook& book, const lease::Now& now)
+      : leases_(leases), book_(book), now_(now) {}
+
+  void OnCheckpointLease(ByteSpan payload) override { Take(payload); }
+
+  void OnRecord(journal::FactClass /*fact_class*/, std::uint64_t /*sequence*/,
+                ByteSpan payload) override {
+    Take(payload);
+  }
+
+  [[nodiscard]] bool complete() const { return complete_; }
+
+ private:
+  void Take(ByteSpan payload) {
+    const auto restored = lease::DecodeLease(payload);
+    complete_ = complete_ && restored && leases_.Restore(*restored, now_);
+    if (restored) {
+      book_.OnPeer({.address = restored->lease.address,
+                    .mac = restored->lease.mac,
+                    .vlan = restored->lease.vlan});
+    }
+  }
+
+  lease::LeaseTable& leases_;
+  service::AddressBook& book_;
+  lease::Now now_;
+  bool complete_ = true;
+};
+
+}  // namespace
+
+// In the order of rack.cc; destroyed in reverse.
+struct RackNode::Process final : link::RackTransport,
+                                 link::RackLinkObserver,
+                                 service::InventoryCompletion {
+  explicit Process(RackNode& owner)
+      : node(owner),
+        wake(*shard::Wake::OpenEvent()),
+        slot(&wake),
+        leases({.leases_max = kLeasesMax,
+                .pools_max = 64,
+                .ranges_max = 256,
+                .pool_addresses_max = 1 << 16,
+                .hash_seed = owner.random_.U64()}),
+        engine({}, &leases),
+        book(kLeasesMax),
+        tokens({}, owner.clock_.BootId()),
+        images(*images::Store::OpenReadOnly(SLIPWAY_SOURCE_DIR)) {}
+
+  // False: the disk does not let it start now.
+  [[nodiscard]] bool Open();
+  [[nodiscard]] bool Restore(journal::Journal& from);
+  void MakeShard();
+  void MakeLink();
+
+  void Turn();
+  void RequestTurn(Duration delay);
+  void Pump();
+  void Tick();
+  void OnSent(const Frame& frame);
+  [[nodiscard]] lease::Now Now() const;
+
+  [[nodiscard]] Instant now() const { return node.clock_.Now(); }
+
+  // ---- RackTransport ----
+  void Connect(std::size_t /*endpoint*/, bool with_token) override {
+    connection = node.parts_.wire->Connect(with_token ? node.token_key_ : node.own_key_);
+  }
+
+  [[nodiscard]] bool Send(ByteSpan message) override {
+    return node.parts_.wire->Send(connection, true, message);
+  }
+
+  void Close() override { node.parts_.wire->Close(std::exchange(connection, 0), true); }
+
+  // ---- RackLinkObserver ----
+  void OnEnrolled(link::RackId rack) override {
+    node.enrolled_ = true;
+    node.log_.Write(LogLevel::kInfo, "link-enrolled", std::to_string(rack));
+  }
+
+  void OnUp(std::size_t /*endpoint*/) override { node.log_.Write(LogLevel::kInfo, "link-up", ""); }
+
+  void OnDown(std::string_view reason) override {
+    node.log_.Write(LogLevel::kWarn, "link-down", reason);
+  }
+
+  void OnQuery(std::uint64_t /*id*/, std::string_view /*topic*/,
+               std::string_view /*argument*/) override {}
+
+  // ---- InventoryCompletion ----
+  void OnInventoryDone(std::uint64_t handle, bool durable, Instant /*now*/) override {
+    auto found = posts.extract(handle);
+    SLIP_CHECK(!found.empty());
+    node.Later(Duration::Micros(100),
+               [done = std::move(found.mapped()), durable] { done(durable); });
+  }
+
+  RackNode& node;
+  shard::Wake wake;
+  rack::SnapshotSlot slot;
+  lease::LeaseTable leases;
+  dhcp::Dhcp4Engine engine;
+  service::AddressBook book;
+  service::MachineTokens tokens;
+  images::Store images;
+  std::unique_ptr<SimJournal> journal;
+  SimDriver* driver = nullptr;  // the shard's
+  std::unique_ptr<shard::Shard> shard;
+  std::unique_ptr<service::ServingView> serving;
+  std::unique_ptr<service::DhcpService> dhcp;
+  std::unique_ptr<service::InventoryService> inventories;
+  std::unique_ptr<rack::ServingPublisher> publisher;
+  std::unique_ptr<rack::SnapshotOwner> snapshots;
+  std::unique_ptr<rack::JournalFactSource> facts;
+  std::unique_ptr<link::RackLink> link;
+  ConnectionId connection = 0;
+  bool turn_requested = false;
+  std::map<std::uint64_t, PostDone> posts;
+  std::map<std::uint64_t, std::string> documents;  // of posts: valid until answered
+  std::uint64_t last_post = 0;
+};
+
+lease::Now RackNode::Process::Now() const {
+  return {.instant = now(),
+          .wall = node.clock_.WallNow(),
+          .boot_id = node.clock_.BootId(),
+          .wall_synchronised = node.clock_.WallIsSynchronised()};
+}
+
+bool RackNode::Process::Restore(journal::Journal& from) {
+  Restorer restorer(leases, book, Now());
+  const Result<void> read = from.Recover(restorer);
+  if (!read) {
+    node.parts_.judge->Require(read.error().code != ErrorCode::kCorrupt,
+                               "2: the journal's leases cannot be read back");
+    return false;
+  }
+  node.parts_.judge->Require(restorer.complete(), "2: a lease does not fit the table");
+  return true;
+}
+
+bool RackNode::Process::Open() {
+  journal::OpenReport report;
+  auto opened = journal::Journal::Open(node.disk_, node.random_, SmallJournal(), report);
+  if (!opened) {
+    node.parts_.judge->Require(
+        opened.error().code != ErrorCode::kCorrupt && opened.error().code != ErrorCode::kBadVersion,
+        "2: the journal cannot be opened: " + std::string(report.file.view()) + " at " +
+            std::to_string(report.offset) + ": " + std::string(report.reason.view()));
+    return false;
+  }
+  if (!Restore(**opened)) {
+    return false;
+  }
+  journal = std::make_unique<SimJournal>(
+      std::move(*opened),
+      SimJournal::Parts{
+          .world = node.parts_.world,
+          .judge = node.parts_.judge,
+          .clock = &node.clock_,
+          .later = [this](Duration delay,
+                          World::Event event) { node.Later(delay, std::move(event)); },
+          .on_completion = [this] { Turn(); },
+          .on_committed =
+              [this] { node.Later(Duration::Micros(50), [this] { link->OnFactsReady(now()); }); }});
+  MakeShard();
+  MakeLink();
+  return true;
+}
+
+void RackNode::Process::MakeShard() {
+  auto made = std::make_unique<SimDriver>(node.parts_.world, &node.clock_, node.parts_.segment,
+                                          kRackMac, kRackAddress, kServedIndex);
+  driver = made.get();
+  driver->SetWaker([this] { RequestTurn(Duration::Micros(20)); });
+  driver->SetTap([this](const Frame& frame) { OnSent(frame); });
+  shard = *shard::Shard::Create({.seal = false}, std::move(made), now());
+  serving = *service::ServingView::Create();
+  SLIP_CHECK(serving->Attach(*driver).has_value());
+  inventories = std::make_unique<service::InventoryService>(
+      service::InventoryService::Parts{.serving = serving.get(),
+                                       .tokens = &tokens,
+                                       .peers = &book,
+                                       .facts = journal.get(),
+                                       .clock = &node.clock_});
+  inventories->SetCompletion(this);
+  SLIP_CHECK(shard->AddHook(inventories.get()).has_value());
+  dhcp = std::make_unique<service::DhcpService>(
+      service::DhcpService::Parts{.shard = shard.get(),
+                                  .raw_port = driver->BindRaw(),
+                                  .serving = serving.get(),
+                                  .engine = &engine,
+                                  .leases = &leases,
+                                  .facts = journal.get(),
+                                  .peers = &book,
+                                  .clock = &node.clock_});
+  SLIP_CHECK(dhcp->Start(driver->BindUdp(kDhcpPort, dhcp.get()), now()).has_value());
+}
+
+void RackNode::Process::MakeLink() {
+  publisher = std::make_unique<rack::ServingPublisher>(
+      std::vector<service::ServingView*>{serving.get()}, &images,
+      std::vector<std::string>{std::string(kServedName)}, &node.log_);
+  publisher->SetInterfaces(HostOf());
+  snapshots = std::make_unique<rack::SnapshotOwner>(
+      node.disk_,
+      [this](config::SnapshotRef snapshot) {
+        slot.Put(std::move(snapshot));
+        RequestTurn(Duration::Micros(50));
+      },
+      &node.log_);
+  (void)snapshots->Load();
+  node.parts_.judge->OnLoaded(snapshots->Tip().generation);
+  facts = std::make_unique<rack::JournalFactSource>(journal.get(), &node.disk_, &node.random_);
+  link = std::make_unique<link::RackLink>(link::RackLinkOptions{.name = "rack-a",
+                                                                .software = "slipway-rack sim",
+                                                                .boot_id = node.clock_.BootId(),
+                                                                .public_key = node.own_key_,
+                                                                .enrolled = node.enrolled_,
+                                                                .has_token = !node.enrolled_},
+                                          *this, *this, *snapshots, *facts, node.random_);
+  link->Start(now());
+  Pump();
+}
+
+void RackNode::Process::RequestTurn(Duration delay) {
+  if (!std::exchange(turn_requested, true)) {
+    node.Later(delay, [this] { Turn(); });
+  }
+}
+
+void RackNode::Process::Turn() {
+  turn_requested = false;
+  const std::uint64_t durable = journal->Collect();
+  dhcp->OnDurable(durable, now());
+  inventories->OnDurable(durable, now());
+  SLIP_CHECK(shard->RunTurn().has_value());
+  journal->Checkpoint(leases, Now());
+  Pump();
+  if (driver->pending()) {
+    RequestTurn(Duration::Micros(20));
+  }
+}
+
+void RackNode::Process::Pump() {
+  config::SnapshotRef fresh;
+  if (slot.Take(fresh)) {
+    publisher->SetSnapshot(std::move(fresh));
+  }
+  if (publisher->Pump()) {
+    snapshots->SetLive(publisher->live());
+    const link::GenerationState live = snapshots->Live();
+    node.parts_.judge->OnServed(live.generation, live.hash);
+    node.log_.Write(LogLevel::kInfo, "serves", std::to_string(live.generation.number));
+    node.Later(Duration::Micros(20), [this] { link->OnGenerationLive(now()); });
+  }
+  if (driver->pending()) {
+    RequestTurn(Duration::Micros(20));
+  }
+}
+
+void RackNode::Process::Tick() {
+  if (link->NextDeadline() <= now()) {
+    link->OnTimer(now());
+  }
+  journal->Tick();
+  Turn();
+}
+
+void RackNode::Process::OnSent(const Frame& frame) {
+  const auto view = net::ParseUdp4Frame(frame);
+  if (!view || view->source.port != kDhcpPort || view->payload.size() < 240) {
+    return;
+  }
+  WireReader in(view->payload.subspan(4));
+  const std::uint32_t xid = in.U32();
+  MacAddress mac;
+  WireReader hardware(view->payload.subspan(28));
+  hardware.Copy(std::as_writable_bytes(std::span(mac.octets)));
+  const auto reply = dhcp::DecodeReply(view->payload, xid, mac);
+  if (reply && reply->type == dhcp::MessageType::kAck && reply->lease_seconds != 0) {
+    node.parts_.judge->OnAckSent(mac, reply->address, Duration::Seconds(reply->lease_seconds));
+  }
+}
+
+RackNode::RackNode(const Parts& parts, std::uint64_t seed, link::PublicKey own_key,
+                   link::PublicKey token_key)
+    : parts_(parts),
+      random_(Mix64(seed)),
+      disk_(Mix64(seed ^ 1)),
+      clock_(parts.world),
+      log_(parts.world, "rack"),
+      own_key_(own_key),
+      token_key_(token_key) {}
+
+RackNode::~RackNode() = default;
+
+void RackNode::Later(Duration delay, World::Event event) {
+  parts_.world->After(delay, [this, life = life_, task = std::move(event)]() mutable {
+    if (life == life_ && process_ != nullptr) {
+      task();
+    }
+  });
+}
+
+void RackNode::Start() {
+  if (process_ != nullptr) {
+    return;
+  }
+  ++life_;
+  if (!TryStart()) {
+    process_.reset();
+    log_.Write(LogLevel::kError, "start-failed", "");
+    parts_.world->After(kStartRetry, [this, life = life_] {
+      if (life == life_) {
+        Start();
+      }
+    });
+    return;
+  }
+  log_.Write(LogLevel::kInfo, "up", std::to_string(process_->leases.size()) + " leases");
+  parts_.wire->SetRack(this);
+  Later(kTick, [this] { Tick(); });
+}
+
+bool RackNode::TryStart() {
+  process_ = std::make_unique<Process>(*this);
+  if (!process_->Open()) {
+    return false;
+  }
+  CheckLeases();
+  return true;
+}
+
+void RackNode::Tick() {
+  process_->Tick();
+  Later(kTick, [this] { Tick(); });
+}
+
+void RackNode::Kill(bool power) {
+  log_.Write(LogLevel::kInfo, power ? "power-cut" : "killed", "");
+  ++life_;
+  if (process_ != nullptr) {
+    process_->journal->Die(parts_.world->OneIn(2));
+    parts_.wire->SetRack(nullptr);
+    process_.reset();
+  }
+  if (power) {
+    disk_.Crash();
+  }
+}
+
+void RackNode::Reboot(Duration wall_error, bool synchronised) {
+  Kill(true);
+  clock_.Reboot();
+  clock_.SetWall(wall_error, synchronised);
+}
+
+void RackNode::PostInventory(MacAddress mac, Ipv4Address address, std::string document,
+                             PostDone done) {
+  if (process_ == nullptr) {
+    return;
+  }
+  Process& process = *process_;
+  const std::uint64_t handle = ++process.last_post;
+  process.documents[handle] = std::move(document);
+  const service::TokenText token = process.tokens.Mint({.mac = mac,
+                                                        .address = address,
+                                                        .expires = process.now() + kTokenLife,
+                                                        .nonce = random_.U64()});
+  process.posts[handle] = std::move(done);
+  const auto verdict = process.inventories->Submit({.peer = address,
+                                                    .local = kRackAddress,
+                                                    .token = token.view(),
+                                                    .body = AsBytes(process.documents[handle]),
+                                                    .handle = handle},
+                                                   process.now());
+  if (verdict != service::InventoryVerdict::kAccepted) {
+    process.OnInventoryDone(handle, false, process.now());
+  }
+}
+
+void RackNode::OnWireMessage(ConnectionId connection, ByteSpan message) {
+  if (process_ != nullptr && process_->connection == connection) {
+    process_->link->OnMessage(message, process_->now());
+  }
+}
+
+void RackNode::OnWireClosed(ConnectionId connection, std::string_view reason) {
+  if (process_ != nullptr && process_->connection == connection) {
+    process_->link->OnClosed(reason, process_->now());
+  }
+}
+
+link::GenerationState RackNode::live() { return process_->snapshots->Live(); }
+
+bool RackNode::link_up() const {
+  return process_ != nullptr && process_->link->state() == link::RackLink::State::kUp;
+}
+
+bool RackNode::outbox_empty() {
+  if (!process_->journal->idle()) {
+    return false;
+  }
+  return std::all_of(
+      link::kFactClasses.begin(), link::kFactClasses.end(), [&](link::FactClass fact_class) {
+        const journal::ClassCursor cursor =
+            process_->journal->Cursor(static_cast<journal::FactClass>(fact_class));
+        return cursor.acknowledged == cursor.durable_next && cursor.durable_next == cursor.next;
+      });
+}
+
+bool RackNode::journal_failing() const { return process_->journal->failing(); }
+
+std::uint32_t RackNode::leases_bound() const {
+  std::uint32_t bound = 0;
+  for (std::uint32_t slot = 0; slot < process_->leases.capacity(); ++slot) {
+    const lease::Lease* const lease = process_->leases.At(slot);
+    bound += lease != nullptr && lease->state == lease::State::kBound ? 1 : 0;
+  }
+  return bound;
+}
+
+std::uint64_t RackNode::checkpoints() const { return process_->journal->checkpoints(); }
+
+void RackNode::CheckAtRest() {
+  parts_.judge->Require(process_->dhcp->counters().replies_waiting.value() == 0,
+                        "14: replies wait for ever");
+  CheckLeases();
+}
+
+void RackNode::CheckLeases() { parts_.judge->CheckTable(process_->leases, process_->now()); }
+
+}  // namespace slipway::sim

@@ -1,0 +1,103 @@
+// A rack: its host (disk, clock, the wire's end) and the process on it, which may die at any time.
+// The process is the real one but for its threads and sockets.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "dataplane/base/log.h"
+#include "dataplane/link/rack_core.h"
+#include "tests/sim/judge.h"
+#include "tests/sim/segment.h"
+#include "tests/sim/wire.h"
+#include "tests/support/memory_disk.h"
+
+namespace slipway::sim {
+
+inline constexpr std::string_view kServedName = "lan0";
+inline constexpr std::uint32_t kServedIndex = 2;
+inline constexpr Ipv4Address kRackAddress{0x0A4D'0001};  // 10.77.0.1
+inline constexpr MacAddress kRackMac{{0x52, 0x54, 0, 0, 0, 1}};
+
+// Lines of the nodes' logs, in the world's.
+class WorldLog final : public LogSink {
+ public:
+  WorldLog(World* world, std::string_view node) : world_(world), node_(node) {}
+
+  void Write(LogLevel /*level*/, std::string_view id, std::string_view text) override {
+    world_->Log(node_ + " " + std::string(id) + ": " + std::string(text));
+  }
+
+ private:
+  World* world_;
+  std::string node_;
+};
+
+class RackNode final : public WireEnd {
+ public:
+  struct Parts {
+    World* world = nullptr;
+    Segment* segment = nullptr;
+    Judge* judge = nullptr;
+    Wire* wire = nullptr;
+  };
+
+  RackNode(const Parts& parts, std::uint64_t seed, link::PublicKey own_key,
+           link::PublicKey token_key);
+  ~RackNode() override;
+
+  // Until the disk lets it start, once a second.
+  void Start();
+  // kill -9; with `power`, what was not synced is lost or torn.
+  void Kill(bool power);
+  // Kill with power, and another boot of the host. The clock may be wrong until it is set.
+  void Reboot(Duration wall_error, bool synchronised);
+
+  [[nodiscard]] bool is_up() const { return process_ != nullptr; }
+
+  // As a launcher posts it: `done(false)` means to try again. Never called if the rack dies.
+  using PostDone = std::function<void(bool durable)>;
+  void PostInventory(MacAddress mac, Ipv4Address address, std::string document, PostDone done);
+
+  void OnWireMessage(ConnectionId connection, ByteSpan message) override;
+  void OnWireClosed(ConnectionId connection, std::string_view reason) override;
+
+  [[nodiscard]] test::MemoryDisk& disk() { return disk_; }
+
+  [[nodiscard]] SimClock& clock() { return clock_; }
+
+  // ---- looking, while it is up ----
+  [[nodiscard]] link::GenerationState live();
+  [[nodiscard]] bool link_up() const;
+  // All committed facts are acknowledged, nothing waits.
+  [[nodiscard]] bool outbox_empty();
+  [[nodiscard]] bool journal_failing() const;
+  [[nodiscard]] std::uint32_t leases_bound() const;
+  [[nodiscard]] std::uint64_t checkpoints() const;
+  // Replies that wait, and what the table says of itself.
+  void CheckAtRest();
+  // All promises are in the table.
+  void CheckLeases();
+
+ private:
+  struct Process;
+
+  [[nodiscard]] bool TryStart();
+  void Tick();
+  // For the process that lives now.
+  void Later(Duration delay, World::Event event);
+
+  Parts parts_;
+  SeededRandom random_;
+  test::MemoryDisk disk_;
+  SimClock clock_;
+  WorldLog log_;
+  link::PublicKey own_key_;
+  link::PublicKey token_key_;
+  bool enrolled_ = false;
+  std::uint64_t life_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+}  // namespace slipway::sim

@@ -1,0 +1,70 @@
+// Random runs. SLIPWAY_SIM_SEEDS=N runs N seeds in place of 200, SLIPWAY_SIM_SEED=K only that one;
+// a failure prints its seed and the log before it.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/sim/chaos.h"
+
+namespace slipway::sim {
+namespace {
+
+constexpr std::uint64_t kSeeds = 200;
+constexpr std::uint64_t kSeedsLong = 5000;
+constexpr Duration kTrouble = Duration::Seconds(80);
+
+[[nodiscard]] std::uint64_t FromEnvironment(const char* name, std::uint64_t fallback) {
+  const char* const text = std::getenv(name);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 0);
+}
+
+struct Outcome {
+  std::uint64_t hash = 0;
+  std::uint64_t lines = 0;
+  std::uint64_t acks = 0;
+  std::string report;
+};
+
+[[nodiscard]] Outcome RunSeed(std::uint64_t seed) {
+  SeededRandom shape(seed ^ 0x51AB);
+  const std::size_t clients = 1 + shape.Below(shape.Below(10) == 0 ? 200 : 16);
+  Simulation sim({.seed = seed, .clients = clients});
+  sim.SetUp();
+  sim.BootAll();
+  PlanChaos(sim, kTrouble, 2 + shape.Below(24));
+  sim.RunFor(kTrouble);
+  if (sim.judge.ok()) {
+    sim.Finish();
+  }
+  return {.hash = sim.world.log_hash(),
+          .lines = sim.world.log_lines(),
+          .acks = sim.judge.acks_received(),
+          .report = sim.judge.report()};
+}
+
+TEST(SimSeedsTest, RandomFaultsBreakNothing) {
+  const std::uint64_t only = FromEnvironment("SLIPWAY_SIM_SEED", 0);
+  const bool is_long = std::getenv("SLIPWAY_LONG") != nullptr;
+  const std::uint64_t count = FromEnvironment("SLIPWAY_SIM_SEEDS", is_long ? kSeedsLong : kSeeds);
+  std::uint64_t acks = 0;
+  for (std::uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : count); ++seed) {
+    const Outcome outcome = RunSeed(seed);
+    acks += outcome.acks;
+    ASSERT_EQ(outcome.report, "") << "SLIPWAY_SIM_SEED=" << seed << " repeats it";
+  }
+  EXPECT_GT(acks, 0U);
+  std::printf("%llu acknowledged leases\n", static_cast<unsigned long long>(acks));
+}
+
+TEST(SimSeedsTest, SameSeedGivesTheSameLog) {
+  const std::uint64_t seed = FromEnvironment("SLIPWAY_SIM_SEED", 7);
+  const Outcome first = RunSeed(seed);
+  const Outcome second = RunSeed(seed);
+  EXPECT_EQ(first.hash, second.hash);
+  EXPECT_EQ(first.lines, second.lines);
+  EXPECT_GT(first.lines, 100U);
+  EXPECT_NE(first.hash, RunSeed(seed + 1).hash);
+}
+
+}  // namespace
+}  // namespace slipway::sim

@@ -37,12 +37,11 @@ void Say(const std::string& line) { (void)std::fprintf(stderr, "%s\n", line.c_st
 }
 
 // An explicit file must exist; the usual place may be empty.
+// Connections of the API and of racks (link: 4096), stores, and some to spare.
+constexpr std::uint64_t kOpenFilesWanted = 16'384;
+
 [[nodiscard]] std::string ConfigFile(const Arguments& arguments) {
-  if (!arguments.config.empty()) {
-    return arguments.config;
-  }
-  const std::string usual(kDefaultConfigFile);
-  return access(usual.c_str(), F_OK) == 0 ? usual : std::string();
+  return settings::FileOrUsual(arguments.config, std::string(kDefaultConfigFile));
 }
 
 void Reload(const Arguments& arguments, settings::ProcessLog& log) {
@@ -102,6 +101,7 @@ void ServeSignals(const sigset_t& set, const Arguments& arguments, settings::Pro
     return 0;
   }
   const sigset_t set = BlockSignals();
+  (void)settings::RaiseOpenFiles(kOpenFilesWanted);
   settings::ProcessLog log("region", settings::LogLevelFrom(values->Text("log.level")));
   auto region = Region::Create(*values, log);
   if (!region) {

@@ -219,17 +219,6 @@ void Values::SetText(std::string_view key, std::string_view text, std::string_vi
   found->second.origin = origin;
 }
 
-bool Values::Override(std::string_view key, std::string_view text) {
-  const auto found = values_.find(key);
-  if (found == values_.end() ||
-      (found->second.kind != Kind::kText && found->second.kind != Kind::kPath)) {
-    return false;
-  }
-  found->second.text = text;
-  found->second.origin = "command line";
-  return true;
-}
-
 std::string Values::Describe() const {
   std::string text;
   for (const auto& [key, value] : values_) {
@@ -277,6 +266,14 @@ std::expected<Values, std::string> Read(const std::string& file, std::span<const
     reader.ReadFile(drop_in);
   }
   return std::move(reader).Finish();
+}
+
+std::string FileOrUsual(const std::string& given, const std::string& usual) {
+  std::error_code ignored;  // Unreadable counts as missing here: Read says why it cannot be read.
+  if (!given.empty() || !std::filesystem::exists(usual, ignored)) {
+    return given;
+  }
+  return usual;
 }
 
 std::string Help(std::span<const Setting> table) {

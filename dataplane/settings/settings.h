@@ -35,8 +35,6 @@ class Values {
   [[nodiscard]] const std::vector<std::string>& TextList(std::string_view key) const;
   // "default" or "file:line".
   [[nodiscard]] const std::string& Origin(std::string_view key) const;
-  // A command-line option takes the place of a text. False if it is no row of that kind.
-  [[nodiscard]] bool Override(std::string_view key, std::string_view text);
   // One line per setting: key = value, and where it comes from.
   [[nodiscard]] std::string Describe() const;
   // A command-line option that stands for a setting of text or path. REQUIRES: as the getters.
@@ -62,6 +60,9 @@ class Values {
 // "file:line:column: what is wrong; what to do".
 [[nodiscard]] std::expected<Values, std::string> Read(const std::string& file,
                                                       std::span<const Setting> table);
+
+// The file that --config gave, else the usual one if it is there, else none (all defaults).
+[[nodiscard]] std::string FileOrUsual(const std::string& given, const std::string& usual);
 
 // The table as text for --help.
 [[nodiscard]] std::string Help(std::span<const Setting> table);

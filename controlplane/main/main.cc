@@ -11,6 +11,7 @@
 
 #include "controlplane/main/region.h"
 #include "controlplane/main/region_settings.h"
+#include "dataplane/settings/open_files.h"
 
 namespace slipway::region {
 namespace {

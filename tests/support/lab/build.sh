@@ -1,5 +1,8 @@
 # Building, with one line on the screen and the rest in a log. Sourced after lab.sh.
 
+# Paths relative to the checkout, so that a clone finds what another one has compiled.
+export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
+
 # run_logged LOG COMMAND...: shows the end of the log if it fails.
 run_logged() {
   local log=$1

@@ -4,6 +4,8 @@
 
 trap e2e_end EXIT
 "$root/run" --once || { e2e_evidence; exit 1; }
+check "the rack used the driver ${SLIPWAY_IO:-ring}" \
+  grep -q "id=io-driver text=\"${SLIPWAY_IO:-ring}: " "$lab/rack.log"
 check "both machines were asked for their inventory" \
   test -s "$lab/inventory-bios.json" -a -s "$lab/inventory-uefi.json"
 check "the BIOS machine says bios" grep -q '"bios"' "$lab/inventory-bios.json"

@@ -23,19 +23,20 @@ boot() {
 
 boot "first time"
 path=/v1/machines/$mac/inventory
-check "network driver" is e1000e $path ".interfaces[] | select(.mac == \"$mac\") | .driver"
-check "RAID disk" is 50331648 $path '.disks[] | select(.serial == "MEGA0001") | .bytes'
-check "SATA disk" is sata $path '.disks[] | select(.serial == "AHCI0001") | .transport'
-check "NVMe disk" is nvme $path '.disks[] | select(.serial == "NVME0001") | .transport'
-check "three disks in all" is 3 $path '.disks | length'
-check "RAID controller" is megaraid_sas $path '.pci[] | select(.class == "010400") | .driver'
-check "management controller" is kcs $path '.ipmi'
-check "processors" is 2 $path '.cpu.threads'
-check "memory" is 768 $path '.memory_mib'
-check "firmware" is bios $path '.firmware'
-check "serial number" is LAB-hardware $path '.system.serial'
+check "network driver" is e1000e $path ".document.interfaces[] | select(.mac == \"$mac\") | .driver"
+check "RAID disk" is 50331648 $path '.document.disks[] | select(.serial == "MEGA0001") | .bytes'
+check "SATA disk" is sata $path '.document.disks[] | select(.serial == "AHCI0001") | .transport'
+check "NVMe disk" is nvme $path '.document.disks[] | select(.serial == "NVME0001") | .transport'
+check "three disks in all" is 3 $path '.document.disks | length'
+check "RAID controller" is megaraid_sas $path '.document.pci[] | select(.class == "010400") | .driver'
+check "management controller" is kcs $path '.document.ipmi'
+check "processors" is 2 $path '.document.cpu.threads'
+check "memory" is 768 $path '.document.memory_mib'
+check "firmware" is bios $path '.document.firmware'
+check "serial number" is LAB-hardware $path '.document.system.serial'
 machine=$(query /v1/machines '.items[].id')
 lab_vm_off hardware
+check "it is to boot the launcher again" machine_boots $mac launcher
 boot "second time"
 check "it is the same machine" is "$machine" /v1/machines '.items[].id'
 lab_vm_off hardware

@@ -15,6 +15,9 @@ check "a machine boots with both" wait_for 120 console_says first 'inventory acc
 address=$(address_of first)
 check "it has an address" test -n "$address"
 lab_vm_off first
+# A machine that is known boots its own disk unless it is told otherwise.
+check "the machine reached the region" wait_for 20 machine_reported $mac_first
+check "it is to boot the launcher again" machine_boots $mac_first launcher
 lab_kill KILL region
 lab_kill KILL rack
 lab_rack_start

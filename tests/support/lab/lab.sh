@@ -124,6 +124,9 @@ lab_networks() {
   lab_namespace "$ns_region"
   lab_namespace "$ns_rack"
   lab_namespace "$ns_segment"
+  # The segment's own interfaces are no machines: they solicit no routers.
+  ip netns exec "$ns_segment" sysctl --quiet --write net.ipv6.conf.all.disable_ipv6=1 \
+    net.ipv6.conf.default.disable_ipv6=1
   ip link add name rack0 netns "$ns_region" type veth peer name region0 netns "$ns_rack"
   ip -n "$ns_region" address add 10.77.255.1/30 dev rack0
   ip -n "$ns_rack" address add 10.77.255.2/30 dev region0
@@ -146,13 +149,17 @@ lab_cable() {
 
 # ---- region and rack ----
 
-# lab_api METHOD PATH [JSON]: prints the answer; fails, with the answer on stderr, if it is not 2xx.
 # The token goes by file: arguments are visible to everybody.
-lab_api() {
-  local answer status
+lab_authorize() {
   [ -s "$lab/authorization" ] ||
     (umask 077 && echo "Authorization: Bearer $(cat "$lab/region/admin-token")" \
       > "$lab/authorization")
+}
+
+# lab_api METHOD PATH [JSON]: prints the answer; fails, with the answer on stderr, if it is not 2xx.
+lab_api() {
+  local answer status
+  lab_authorize
   answer=$($api_in curl --silent --max-time 20 --request "$1" --header "@$lab/authorization" \
     --header 'Content-Type: application/json' ${3:+--data-binary "$3"} \
     --write-out '\n%{http_code}' "$region_api$2")
@@ -217,15 +224,33 @@ io = "${SLIPWAY_IO:-auto}"
 END
 }
 
+# With SLIPWAY_RACK_DISK_MIB its state is on a small disk in memory, in a mount namespace of its own.
 lab_rack_start() {
-  ip netns exec "$ns_rack" "$bin/slipway-rack" --config "$lab/rack/rack.toml" \
-    >> "$lab/rack.log" 2>&1 8>&- &
+  # shellcheck disable=SC2016 # for the inner shell
+  ip netns exec "$ns_rack" sh -c '
+    if [ -n "$1" ]; then
+      saved=$(mktemp -d) && cp -a "$2/." "$saved" && mount -t tmpfs -o "size=$1m" rack "$2" &&
+        cp -a "$saved/." "$2" && rm -rf "$saved" || exit 1
+    fi
+    exec "$3" --config "$2/rack.toml"' sh "${SLIPWAY_RACK_DISK_MIB-}" "$lab/rack" \
+    "$bin/slipway-rack" >> "$lab/rack.log" 2>&1 8>&- &
   lab_process rack $!
 }
 
+# rack_get PATH: from the rack's own socket, seen as the rack sees it.
+rack_get() {
+  nsenter --mount --target "$(lab_pid rack)" -- curl --silent --fail --max-time 2 \
+    --unix-socket "$lab/rack/rack.sock" "http://rack$1"
+}
+
 rack_ready() {
-  ip netns exec "$ns_rack" curl --silent --fail --max-time 2 --unix-socket "$lab/rack/rack.sock" \
-    http://rack/readyz
+  rack_get /readyz
+}
+
+# rack_metric NAME: the sum over its labels; 0 if there is none.
+rack_metric() {
+  rack_get /metrics | awk -v name="$1" '{ key = $1; sub(/{.*/, "", key) } key == name { sum += $2 }
+    END { print sum + 0 }'
 }
 
 # The first word after "KEY": in a JSON text of one line.
@@ -357,6 +382,14 @@ lab_vm_off() {
 lab_disk() {
   rm -f "$1"
   truncate -s "$2M" "$1"
+}
+
+# machine_boots MAC TARGET: what a known machine boots from now on, and the rack knows it.
+machine_boots() {
+  local machine
+  machine=$(lab_api GET "/v1/machines?mac=$1" | grep -o '"id" *: *"mch-[^"]*"' | json_text id)
+  lab_api PATCH "/v1/machines/$machine" "{\"boot_target\":\"$2\"}" > /dev/null || return 1
+  wait_for 10 rack_is_current
 }
 
 # machine_reported MAC: the region has its inventory.

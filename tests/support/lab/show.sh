@@ -28,7 +28,8 @@ json_field() {
 # events_show MAC=NAME...: lines for people, from objects on stdin.
 events_show() {
   local object time step name bytes duration ok mac address code subject detail
-  local field key machine pair start since
+  local field key machine pair start since shown_since
+  shown_since=$(now_ms)
   while IFS= read -r object; do
     for key in time step name bytes ok mac address code subject detail; do
       json_field "$key" "$object"
@@ -40,17 +41,18 @@ events_show() {
     for pair in "$@"; do
       [ "${pair%%=*}" != "$mac" ] || machine=${pair#*=}
     done
-    since='        '
-    if [ -n "$machine" ] && start=$(cat "$lab/vm-$machine.start" 2> /dev/null) && [ -n "$start" ]; then
-      since=$(($(date -d "$time" +%s%3N) - start))
-      since=$(printf '%5d.%02d' $((since / 1000)) $((since % 1000 / 10)))
-    fi
+    # Seconds since its machine was powered on; for the rest, since the display began.
+    start=
+    [ -z "$machine" ] || start=$(cat "$lab/vm-$machine.start" 2> /dev/null)
+    since=$(($(date -d "$time" +%s%3N) - ${start:-$shown_since}))
+    [ "$since" -ge 0 ] || since=0
+    since=$(printf '%5d.%02d' $((since / 1000)) $((since % 1000 / 10)))
     if [ -n "$step" ]; then
       printf '  %s s  %-6s %-16s %s%s%s%s\n' "$since" "${machine:-$mac}" "$step" "${name:+$name }" \
         "${address:+$address }" "$(size_text "$bytes" "$duration")" \
         "$([ "$ok" != false ] || echo failed)"
     elif [ -n "$code" ]; then
-      printf '  %s    %-6s %-16s %s %s\n' "$since" region "$code" "$subject" "$detail"
+      printf '  %s s  %-6s %-16s %s %s\n' "$since" region "$code" "$subject" "$detail"
     fi
   done
 }

@@ -45,23 +45,28 @@ serves: nothing is answered there"
 
 # site_port udp|tcp PORT WHAT: fails and names the owner if the port is taken.
 site_port() {
-  local line owner pid unit
+  local line owner pid unit cure
   line=$(ss -H -ln"${1:0:1}"p "sport = :$2" | head -1)
   [ -n "$line" ] || return 0
   owner=$(sed -n 's/.*users:(("\([^"]*\)",pid=\([0-9]*\).*/\1 \2/p' <<< "$line")
   pid=${owner#* }
   owner=${owner% *}
   unit=$(sed -n 's/.*\/\([^/]*\.service\)$/\1/p' "/proc/$pid/cgroup" 2>/dev/null | head -1)
-  echo "run: $1 port $2 ($3) is taken by ${owner:-another process}${pid:+ (process $pid)}; " \
-    "$(if [ -n "$unit" ]; then echo "end it with: systemctl stop $unit"
-       elif [ -n "$pid" ]; then echo "end it with: kill $pid"
-       else echo "ss -ln${1:0:1}p shows more"; fi)" >&2
+  if [ -n "$unit" ]; then
+    cure="end it with: systemctl stop $unit"
+  elif [ -n "$pid" ]; then
+    cure="end it with: kill $pid"
+  else
+    cure="ss -ln${1:0:1}p shows more"
+  fi
+  echo "run: $1 port $2 ($3) is taken by ${owner:-another process}${pid:+ (process $pid)}; $cure" >&2
   return 1
 }
 
 # site_apply KINDS NAME JSON: creates it, or changes it to what the file says.
 site_apply() {
   local etag
+  lab_authorize
   etag=$(curl --silent --max-time 10 --fail --output /dev/null --dump-header - \
     --header "@$lab/authorization" "$region_api/v1/$1/$2" |
     tr -d '\r' | sed -n 's/^[Ee][Tt]ag: //p')

@@ -10,6 +10,7 @@ build_packages="
 image_packages="cpio kmod zstd binutils"
 lab_packages="qemu-system-x86 ipxe-qemu ovmf seabios iproute2 procps curl"
 test_packages="libgtest-dev libbenchmark-dev clang-format-14 jq"
+long_packages="clang-14 libclang-rt-14-dev"  # the fuzz preset
 
 # missing_packages NAME...: those that are not installed.
 missing_packages() {

@@ -8,6 +8,7 @@
 
 #if defined(SLIPWAY_SANITIZED)
 // As in <sanitizer/allocator_interface.h>, which not every compiler package has.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the name is not ours.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*,
                                                                              std::size_t),
                                                          void (*free_hook)(const volatile void*));

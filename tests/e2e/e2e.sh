@@ -35,8 +35,9 @@ e2e_evidence() {
   done
 }
 
+# e2e_end [CODE]: a trap of the test's own calls it with the code that it was entered with.
 e2e_end() {
-  local code=$?
+  local code=${1-$?}
   trap - EXIT INT TERM
   lab_down
   exit "$code"

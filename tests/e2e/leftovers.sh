@@ -4,9 +4,10 @@
 
 foreign=$SLIPWAY_LAB-foreign
 cleanup() {
+  local code=$?
   ip netns delete "$foreign" 2>/dev/null
   kill "$stranger" 2>/dev/null
-  e2e_end
+  e2e_end "$code"
 }
 stranger=
 trap cleanup EXIT

@@ -6,8 +6,9 @@ trap cleanup EXIT
 mkdir -p "$work"
 run_pid=
 cleanup() {
+  local code=$?
   [ -z "$run_pid" ] || kill "$run_pid" 2>/dev/null
-  e2e_end
+  e2e_end "$code"
 }
 
 # The commands of the fenced "sh" blocks, without comments.

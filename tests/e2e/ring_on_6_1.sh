@@ -23,7 +23,7 @@ rm -f "$console"
 timeout -s KILL 240 qemu-system-x86_64 -machine "q35,accel=$(lab_accelerator)" -m 1024 -smp 2 \
   -display none -nodefaults -no-reboot -serial "file:$console" \
   -kernel "$images/launcher/vmlinuz" -initrd "$lab/ring.cpio" \
-  -append "console=ttyS0 quiet panic=-1 SLIPWAY_NO_NETNS=1 GTEST_COLOR=no" > "$lab/ring.log" 2>&1 8>&- &
+  -append "console=ttyS0 $lab_vm_arguments quiet panic=-1 SLIPWAY_NO_NETNS=1 GTEST_COLOR=no" > "$lab/ring.log" 2>&1 8>&- &
 lab_process ring $!
 wait $!
 tr -d '\r' < "$console" | grep -a -E '^\[ +(FAILED|SKIPPED|PASSED)|tests ran|vm-test' | tail -20

@@ -4,8 +4,9 @@
 . "$(dirname "$0")/e2e.sh"
 run_pid=
 cleanup() {
+  local code=$?
   [ -z "$run_pid" ] || { kill -INT "$run_pid" 2>/dev/null && wait "$run_pid" 2>/dev/null; }
-  e2e_end
+  e2e_end "$code"
 }
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -44,6 +45,8 @@ END
 interface() {
   printf '[[interface]]\nname = "%s"\nvlan = "%s"\n' "$1" "$2"
 }
+
+export SLIPWAY_KERNEL_ARGUMENTS=$lab_vm_arguments
 
 run_site() {
   exec ip netns exec "$ns_rack" "$root/run" --site "$site" 8>&-

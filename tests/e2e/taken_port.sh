@@ -3,8 +3,9 @@
 . "$(dirname "$0")/e2e.sh"
 owner=
 cleanup() {
+  local code=$?
   [ -z "$owner" ] || kill "$owner" 2>/dev/null
-  e2e_end
+  e2e_end "$code"
 }
 e2e_lab
 trap cleanup EXIT

@@ -152,7 +152,7 @@ site_serve() {
   mkdir -p "$lab"
   api_in=
   # Real machines have a screen, or a serial line, or both; the launcher writes to the last one.
-  lab_kernel_arguments='console=tty0 console=ttyS0,115200'
+  lab_kernel_arguments="console=tty0 console=ttyS0,115200 ${SLIPWAY_KERNEL_ARGUMENTS-}"
   lab_down
   site_port udp 67 DHCP && site_port udp 69 TFTP && site_port tcp 5248 "the rack's HTTP" &&
     site_port tcp 5240 "the region's API" && site_port tcp 5250 "the control link" || return 1

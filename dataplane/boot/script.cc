@@ -34,7 +34,8 @@ bool IsToken(std::string_view text) {
 // "01-aa-bb-cc-dd-ee-ff" without the "01-": pxelinux's form, which initrds know.
 MacText DashedMac(MacAddress mac) {
   MacText dashed;
-  for (const char c : ToText(mac).view()) {
+  const MacText text = ToText(mac);  // named: a range over a part of a temporary dangles
+  for (const char c : text.view()) {
     (void)dashed.push_back(c == ':' ? '-' : c);
   }
   return dashed;

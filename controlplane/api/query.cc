@@ -2,20 +2,9 @@
 
 #include <cstdint>
 
+#include "dataplane/base/hex.h"
+
 namespace slipway::api {
-namespace {
-
-[[nodiscard]] int HexDigit(char c) noexcept {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-}  // namespace
 
 Result<std::string> PercentDecode(std::string_view text, bool plus_is_space) {
   std::string out;
@@ -23,8 +12,8 @@ Result<std::string> PercentDecode(std::string_view text, bool plus_is_space) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '%') {
-      const int high = text.size() - i > 2 ? HexDigit(text[i + 1]) : -1;
-      const int low = text.size() - i > 2 ? HexDigit(text[i + 2]) : -1;
+      const int high = text.size() - i > 2 ? HexValue(text[i + 1]) : -1;
+      const int low = text.size() - i > 2 ? HexValue(text[i + 2]) : -1;
       if (high < 0 || low < 0) {
         return Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(i));
       }

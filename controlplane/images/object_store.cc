@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/base/hex.h"
+
 namespace slipway::images {
 namespace {
 
@@ -164,7 +166,7 @@ struct Temporary {
 std::string HexOf(const std::array<std::byte, 32>& digest) {
   std::string out;
   for (const std::byte byte : digest) {
-    out += fmt::format("{:02x}", std::to_integer<unsigned>(byte));
+    AppendHex(out, byte);
   }
   return out;
 }

@@ -4,6 +4,8 @@
 
 #include <charconv>
 
+#include "dataplane/base/hex.h"
+
 namespace slipway::model {
 
 namespace json = boost::json;
@@ -24,10 +26,9 @@ std::unexpected<Refusal> Refuse(RefusalKind kind, ErrorCode code, std::string fi
 }  // namespace
 
 std::string TokenKey(std::uint64_t token) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string key(kTokenPrefix);
   for (int shift = 60; shift >= 0; shift -= 4) {
-    key.push_back(kDigits[(token >> shift) & 15]);
+    key.push_back(kHexDigits[(token >> shift) & 15]);
   }
   return key;
 }

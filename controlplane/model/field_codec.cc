@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/base/hex.h"
+
 namespace slipway::model::codec {
 
 namespace {
@@ -90,10 +92,7 @@ bool SetHex(const Field&, std::span<std::uint8_t> out, const json::value& value,
     if (c == '-') {
       continue;
     }
-    const int lower = c | 0x20;
-    const int digit = c >= '0' && c <= '9'           ? c - '0'
-                      : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10
-                                                     : -1;
+    const int digit = HexValue(c);
     if (digit < 0 || digits >= out.size() * 2) {
       digits = out.size() * 2 + 1;
       break;
@@ -110,12 +109,10 @@ bool SetHex(const Field&, std::span<std::uint8_t> out, const json::value& value,
 }
 
 std::string ToHex(std::span<const std::uint8_t> bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size() * 2);
   for (const std::uint8_t byte : bytes) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
+    AppendHex(text, byte);
   }
   return text;
 }

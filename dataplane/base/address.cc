@@ -6,24 +6,10 @@
 #include <charconv>
 #include <cstring>
 
+#include "dataplane/base/hex.h"
+
 namespace slipway {
 namespace {
-
-constexpr std::string_view kHexDigits = "0123456789abcdef";
-
-// -1 if `c` is no hexadecimal digit.
-[[nodiscard]] int HexValue(char c) noexcept {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  if (c >= 'A' && c <= 'F') {
-    return c - 'A' + 10;
-  }
-  return -1;
-}
 
 void AppendNumber(IpText& text, std::uint32_t value) noexcept {
   std::array<char, 12> digits{};
@@ -144,8 +130,7 @@ MacText ToText(MacAddress mac) noexcept {
     if (i > 0) {
       (void)text.push_back(':');
     }
-    (void)text.push_back(kHexDigits[mac.octets[i] >> 4]);
-    (void)text.push_back(kHexDigits[mac.octets[i] & 15]);
+    AppendHex(text, mac.octets[i]);
   }
   return text;
 }

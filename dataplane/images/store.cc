@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "dataplane/base/check.h"
+#include "dataplane/base/hex.h"
 
 namespace slipway::images {
 namespace {
@@ -121,12 +122,9 @@ using PathText = FixedString<80>;
 }  // namespace
 
 DigestText ToText(const Digest& digest) noexcept {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   DigestText text;
   for (const std::byte byte : digest) {
-    const auto value = std::to_integer<std::size_t>(byte);
-    (void)text.push_back(kDigits[value >> 4]);
-    (void)text.push_back(kDigits[value & 15]);
+    AppendHex(text, byte);
   }
   return text;
 }
@@ -137,13 +135,7 @@ Result<Digest> ParseDigest(std::string_view text) noexcept {
     return Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(text.size()));
   }
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    int value = -1;
-    if (c >= '0' && c <= '9') {
-      value = c - '0';
-    } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
-      value = (c | 0x20) - 'a' + 10;
-    }
+    const int value = HexValue(text[i]);
     if (value < 0) {
       return Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(i));
     }

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "dataplane/base/bounded.h"
+#include "dataplane/base/hex.h"
 
 namespace slipway::journal {
 
@@ -23,10 +24,8 @@ using SlotText = FixedString<31>;
 
 // "journal-0a".
 [[nodiscard]] inline SlotText SlotName(std::uint32_t slot) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   SlotText name(kSlotPrefix);
-  (void)name.push_back(kDigits[(slot >> 4) & 15]);
-  (void)name.push_back(kDigits[slot & 15]);
+  AppendHex(name, static_cast<std::uint8_t>(slot));
   return name;
 }
 

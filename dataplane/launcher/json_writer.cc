@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "dataplane/base/hex.h"
+
 namespace slipway::launcher {
 
 void JsonWriter::Put(std::string_view text) noexcept {
@@ -58,7 +60,6 @@ void JsonWriter::Bool(bool value) noexcept {
 }
 
 void JsonWriter::Quoted(std::string_view text) noexcept {
-  constexpr std::string_view kHex = "0123456789abcdef";
   Put("\"");
   for (const char c : text) {
     const auto code = static_cast<unsigned char>(c);
@@ -66,7 +67,8 @@ void JsonWriter::Quoted(std::string_view text) noexcept {
       const std::array<char, 2> escaped{'\\', c};
       Put({escaped.data(), escaped.size()});
     } else if (code < 0x20 || code >= 0x7F) {
-      const std::array<char, 6> escaped{'\\', 'u', '0', '0', kHex[code >> 4], kHex[code & 15]};
+      const std::array<char, 6> escaped{
+          '\\', 'u', '0', '0', kHexDigits[code >> 4], kHexDigits[code & 15]};
       Put({escaped.data(), escaped.size()});
     } else {
       Put({&c, 1});

@@ -40,15 +40,6 @@ constexpr int kMonitorEvents = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ
                                ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
-long PollMillis(Instant deadline, Instant now) {
-  constexpr long kPollMaxMs = 60'000;
-  if (deadline <= now) {
-    return 0;
-  }
-  const std::int64_t ns = deadline.ns - now.ns;
-  return static_cast<long>(std::min<std::int64_t>(ns / 1'000'000 + 1, kPollMaxMs));
-}
-
 std::uint16_t PortOf(std::string_view endpoint) {
   const std::string_view port = endpoint.substr(endpoint.rfind(':') + 1);
   std::uint16_t number = 0;
@@ -448,7 +439,7 @@ void RegionEnd::Impl::Wait() {
       {.socket = monitor_.get(), .fd = 0, .events = ZMQ_POLLIN, .revents = 0}};
   const Instant deadline =
       deadlines_.empty() ? Instant::Never() : Instant{deadlines_.begin()->first};
-  (void)zmq_poll(items, 4, PollMillis(deadline, owners_.clock->Now()));
+  (void)zmq_poll(items, 4, link::PollMillis(deadline, owners_.clock->Now()));
 }
 
 void RegionEnd::Impl::ReceiveMessages() {

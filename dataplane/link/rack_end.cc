@@ -1,6 +1,5 @@
 #include "dataplane/link/rack_end.h"
 
-#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <thread>
@@ -32,16 +31,6 @@ std::string_view ReasonOf(int event) {
     default:
       return "connection lost";
   }
-}
-
-// Time left in whole milliseconds, rounded up so that the deadline has passed on waking.
-long PollMillis(Instant deadline, Instant now) {
-  constexpr long kPollMaxMs = 60'000;
-  if (deadline <= now) {
-    return 0;
-  }
-  const std::int64_t ns = deadline.ns - now.ns;
-  return static_cast<long>(std::min<std::int64_t>(ns / 1'000'000 + 1, kPollMaxMs));
 }
 
 }  // namespace

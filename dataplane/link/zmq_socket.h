@@ -3,14 +3,17 @@
 
 #include <zmq.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/result.h"
+#include "dataplane/base/time.h"
 #include "dataplane/link/limits.h"
 
 namespace slipway::link {
@@ -188,5 +191,16 @@ class ZmqMonitor {
  private:
   ZmqSocket events_;
 };
+
+// Time left in whole milliseconds for zmq_poll, rounded up so that the deadline has passed on
+// waking; at the most a minute.
+[[nodiscard]] inline long PollMillis(Instant deadline, Instant now) {
+  constexpr long kPollMaxMs = 60'000;
+  if (deadline <= now) {
+    return 0;
+  }
+  const std::int64_t ns = deadline.ns - now.ns;
+  return static_cast<long>(std::min<std::int64_t>(ns / 1'000'000 + 1, kPollMaxMs));
+}
 
 }  // namespace slipway::link

@@ -141,16 +141,20 @@ TEST(LmdbStoreTest, RacingCreatesHaveOneWinner) {
   if (!store) {
     _exit(1);
   }
+  std::atomic<std::uint32_t> acknowledged = 0;
   for (std::uint32_t i = 0;; ++i) {
     Batch batch = PutBatch("m/" + std::to_string(i), "value");
     batch.writes.push_back({.key = "m/last", .value = std::to_string(i)});
-    (*store)->Commit(std::move(batch), [out, i](Result<CommitResult> result) {
+    (*store)->Commit(std::move(batch), [out, i, &acknowledged](Result<CommitResult> result) {
       if (!result || !result->committed || write(out, &i, sizeof(i)) != sizeof(i)) {
         _exit(2);
       }
+      acknowledged.store(i + 1);
+      acknowledged.notify_one();
     });
-    if (i % 16 == 0) {
-      usleep(100);
+    // Some stay under way, for the kill to fall among them, but never more than the queue takes.
+    for (std::uint32_t seen = acknowledged.load(); seen + 32 <= i; seen = acknowledged.load()) {
+      acknowledged.wait(seen);
     }
   }
 }

@@ -19,3 +19,5 @@ check "its boot steps arrive in order" \
 check "it was enlisted once" is 1 $trace '[.boots[].steps[] | select(.step == "Enlisted")] | length'
 sleep 2
 check "and stays one machine" is 1 /v1/machines '.items | length'
+check "and so does the event, once" \
+  is 1 /v1/events '[.items[] | select(.code == "machine-enlisted")] | length'

@@ -4,11 +4,14 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <thread>
 #include <utility>
 
 #include "dataplane/shard/limits.h"
@@ -16,6 +19,10 @@
 
 namespace slipway::rack {
 namespace {
+
+constexpr std::string_view kNobodySeen = "another process";
+constexpr int kLetGoTries = 300;
+constexpr std::chrono::milliseconds kLetGoPause{10};
 
 // Inodes of the sockets that are bound to the port, from /proc/net/{udp,udp6,tcp,tcp6}.
 void CollectInodes(const char* table, std::uint16_t port, std::set<std::string>& inodes) {
@@ -60,7 +67,7 @@ void CollectInodes(const char* table, std::uint16_t port, std::set<std::string>&
       }
     }
   }
-  return "another process";
+  return std::string(kNobodySeen);
 }
 
 [[nodiscard]] std::string Explain(const char* what, bool udp, std::uint16_t port,
@@ -78,6 +85,21 @@ void CollectInodes(const char* table, std::uint16_t port, std::set<std::string>&
          std::strerror(static_cast<int>(error.detail));
 }
 
+// The kernel ends the ring of a killed process some time after the process, and with it the sockets
+// that it held. A rack that is restarted at once waits for that; not for a port that has an owner.
+template <typename Open>
+[[nodiscard]] Result<shard::OwnedFd> OpenWhenLetGo(bool udp, std::uint16_t port, Open open) {
+  Result<shard::OwnedFd> opened = open();
+  for (int i = 0; i < kLetGoTries && !opened && opened.error().code == ErrorCode::kBusy; ++i) {
+    if (OwnerOfPort(udp, port) != kNobodySeen) {
+      break;
+    }
+    std::this_thread::sleep_for(kLetGoPause);
+    opened = open();
+  }
+  return opened;
+}
+
 }  // namespace
 
 std::string OwnerOfPort(bool udp, std::uint16_t port) {
@@ -92,7 +114,8 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
   // One UDP or TCP socket, or the reason why not.
   const auto udp = [&](const char* what, const shard::UdpOptions& options,
                        shard::OwnedFd& out) -> Result<void> {
-    Result<shard::OwnedFd> opened = shard::OpenUdp(options);
+    Result<shard::OwnedFd> opened =
+        OpenWhenLetGo(true, options.port, [&] { return shard::OpenUdp(options); });
     if (!opened) {
       why = Explain(what, true, options.port, opened.error());
       return std::unexpected(opened.error());
@@ -111,7 +134,8 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
     SLIP_TRY(udp("TFTP transfers", {.receive_buffer_bytes = 1 << 20},
                  sockets.tftp_transfers.emplace_back()));
   }
-  Result<shard::OwnedFd> http = shard::OpenTcpListener({.port = http_port});
+  Result<shard::OwnedFd> http =
+      OpenWhenLetGo(false, http_port, [&] { return shard::OpenTcpListener({.port = http_port}); });
   if (!http) {
     why = Explain("HTTP", false, http_port, http.error());
     return std::unexpected(http.error());

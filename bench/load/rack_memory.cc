@@ -61,6 +61,8 @@ void PrintMemory(Rig& rig, std::string_view when) {
     return false;
   }
   PrintMemory(rig, "restarted, a whole new snapshot taken");
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  PrintMemory(rig, "2 s later");
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include "dataplane/main/rack.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sodium/core.h>
 #include <sodium/randombytes.h>
@@ -555,6 +556,9 @@ void Rack::Parts::Pump() {
   if (publisher->Pump()) {
     snapshots->SetLive(publisher->live());
     link->NotifyGenerationLive();
+    if (snapshots->TookWhole()) {
+      (void)malloc_trim(0);
+    }
   }
   metrics->SetServing(publisher->live(), publisher->links().links().size(),
                       publisher->missing().size());

@@ -162,8 +162,12 @@ Result<void> SnapshotOwner::End(config::Generation generation, config::ContentHa
     Abandon();
     return kept;
   }
+  const bool whole = incoming_->base == kNone;
   Adopt(incoming_->builder->Finish(generation));
   incoming_.reset();
+  if (whole) {
+    took_whole_ = true;
+  }
   Rewrite();
   return {};
 }

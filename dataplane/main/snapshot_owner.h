@@ -2,6 +2,7 @@
 // but SetLive.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -28,6 +29,10 @@ class SnapshotOwner final : public link::SnapshotSink {
 
   // Any thread: all shards live on this generation.
   void SetLive(config::Generation generation);
+
+  // Any thread: true once after a whole snapshot was taken. When all shards live on it, the memory
+  // of the one before is free, and worth giving back.
+  [[nodiscard]] bool TookWhole() { return took_whole_.exchange(false); }
 
   [[nodiscard]] link::GenerationState Live() override;
   [[nodiscard]] link::GenerationState Tip() override;
@@ -65,6 +70,7 @@ class SnapshotOwner final : public link::SnapshotSink {
   LogSink* log_;
   config::SnapshotRef tip_;
   std::unique_ptr<Incoming> incoming_;
+  std::atomic<bool> took_whole_{false};
   std::mutex mutex_;                           // guards the two below
   std::deque<link::GenerationState> history_;  // published, oldest first
   link::GenerationState live_;

@@ -1,4 +1,5 @@
-// Runs a fuzz target over the files of its corpus, without a fuzzer: the same inputs in every build.
+// Runs a fuzz target over the files of its corpus, without a fuzzer: the same inputs in every
+// build.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -98,6 +98,7 @@ void SimClient::SendRequest() {
       request.ciaddr = address_;
       break;
   }
+  judge_->OnRequest(mac_, xid_);
   Send(request, state_ == State::kRenewing);
   Arm(Jittered(kFirstRetry * (1 + tries_)));
 }

@@ -33,14 +33,21 @@ void Judge::OnLeaseDurable(Ipv4Address address, MacAddress mac, bool bound, Inst
   durable_[address] = {.mac = mac, .bound = bound, .until = until};
 }
 
-void Judge::OnAckSent(MacAddress mac, Ipv4Address address, Duration lease) {
+void Judge::OnAckSent(MacAddress mac, std::uint32_t xid, Ipv4Address address, Duration lease) {
   ++acks_sent_;
   const Instant now = world_->now();
-  const Instant until = now + lease;
+  const auto request = requests_.find({mac, xid});
+  Require(request != requests_.end(), "an ACK to " + Text(mac) + " that nobody asked for");
+  const Instant until = (request != requests_.end() ? request->second : now) + lease;
   const auto durable = durable_.find(address);
   Require(durable != durable_.end() && durable->second.bound && durable->second.mac == mac &&
               durable->second.until >= until,
-          "2: ACK of " + Text(address) + " to " + Text(mac) + " left before it was durable");
+          "2: ACK of " + Text(address) + " to " + Text(mac) + " left before it was durable: " +
+              (durable == durable_.end()
+                   ? std::string("nothing is")
+                   : Text(durable->second.mac) + (durable->second.bound ? " bound" : " not bound") +
+                         " until " + std::to_string(durable->second.until.ns / 1'000'000) +
+                         " ms, promised until " + std::to_string(until.ns / 1'000'000)));
   const auto held = promises_.find(address);
   Require(held == promises_.end() || held->second.mac == mac || held->second.until <= now,
           "1: ACK of " + Text(address) + " to " + Text(mac) + ", which is promised to another");

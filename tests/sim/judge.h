@@ -32,8 +32,15 @@ class Judge {
   // ---- leases ----
   // A lease record is on the medium: the address is `mac`'s until then (not bound: nobody's).
   void OnLeaseDurable(Ipv4Address address, MacAddress mac, bool bound, Instant until);
+
+  // A client sends the first DHCPREQUEST of an exchange: its lease counts from here (RFC
+  // 2131 4.4.1).
+  void OnRequest(MacAddress mac, std::uint32_t xid) {
+    requests_.try_emplace({mac, xid}, world_->now());
+  }
+
   // An ACK leaves the rack.
-  void OnAckSent(MacAddress mac, Ipv4Address address, Duration lease);
+  void OnAckSent(MacAddress mac, std::uint32_t xid, Ipv4Address address, Duration lease);
   // A client holds the address from now on.
   void OnBound(MacAddress mac, Ipv4Address address, Instant until);
   void OnNak(MacAddress mac, Ipv4Address address);
@@ -97,6 +104,7 @@ class Judge {
   std::map<Ipv4Address, Durable> durable_;
   std::map<Ipv4Address, Promise> promises_;  // of ACKs that left
   std::map<Ipv4Address, Promise> beliefs_;   // of ACKs that arrived
+  std::map<std::pair<MacAddress, std::uint32_t>, Instant> requests_;
   std::map<MacAddress, Instant> may_move_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, config::ContentHash> published_;
   config::Generation acknowledged_;

@@ -68,8 +68,12 @@ class Restorer final : public journal::RecoveryVisitor {
 
   [[nodiscard]] bool complete() const { return complete_; }
 
+  // All that was taken, in order.
+  [[nodiscard]] const std::vector<std::vector<std::byte>>& payloads() const { return payloads_; }
+
  private:
   void Take(ByteSpan payload) {
+    payloads_.emplace_back(payload.begin(), payload.end());
     const auto restored = lease::DecodeLease(payload);
     complete_ = complete_ && restored && leases_.Restore(*restored, now_);
     if (restored) {
@@ -83,6 +87,7 @@ class Restorer final : public journal::RecoveryVisitor {
   service::AddressBook& book_;
   lease::Now now_;
   bool complete_ = true;
+  std::vector<std::vector<std::byte>> payloads_;
 };
 
 }  // namespace
@@ -177,6 +182,7 @@ struct RackNode::Process final : link::RackTransport,
   std::map<std::uint64_t, PostDone> posts;
   std::map<std::uint64_t, std::string> documents;  // of posts: valid until answered
   std::uint64_t last_post = 0;
+  std::vector<std::vector<std::byte>> recovered;  // lease records, between Restore and the journal
 };
 
 lease::Now RackNode::Process::Now() const {
@@ -195,6 +201,7 @@ bool RackNode::Process::Restore(journal::Journal& from) {
     return false;
   }
   node.parts_.judge->Require(restorer.complete(), "2: a lease does not fit the table");
+  recovered = restorer.payloads();
   return true;
 }
 
@@ -222,6 +229,9 @@ bool RackNode::Process::Open() {
           .on_completion = [this] { Turn(); },
           .on_committed =
               [this] { node.Later(Duration::Micros(50), [this] { link->OnFactsReady(now()); }); }});
+  for (const std::vector<std::byte>& payload : std::exchange(recovered, {})) {
+    journal->OnRecovered(payload);
+  }
   MakeShard();
   MakeLink();
   return true;
@@ -338,7 +348,7 @@ void RackNode::Process::OnSent(const Frame& frame) {
   hardware.Copy(std::as_writable_bytes(std::span(mac.octets)));
   const auto reply = dhcp::DecodeReply(view->payload, xid, mac);
   if (reply && reply->type == dhcp::MessageType::kAck && reply->lease_seconds != 0) {
-    node.parts_.judge->OnAckSent(mac, reply->address, Duration::Seconds(reply->lease_seconds));
+    node.parts_.judge->OnAckSent(mac, xid, reply->address, Duration::Seconds(reply->lease_seconds));
   }
 }
 

@@ -206,13 +206,17 @@ void SimJournal::Post() {
 }
 
 void SimJournal::TellJudge() {
-  const Duration offset = parts_.world->now() - parts_.clock->Now();
+  const lease::Now now{.instant = parts_.clock->Now(),
+                       .wall = parts_.clock->WallNow(),
+                       .boot_id = parts_.clock->BootId(),
+                       .wall_synchronised = parts_.clock->WallIsSynchronised()};
+  const Duration offset = parts_.world->now() - now.instant;
   for (const std::vector<std::byte>& bytes : undurable_) {
     const auto restored = lease::DecodeLease(bytes);
     SLIP_CHECK(restored.has_value());
     parts_.judge->OnLeaseDurable(restored->lease.address, restored->lease.mac,
                                  restored->lease.state == lease::State::kBound,
-                                 restored->stamp.boottime + restored->horizon + offset);
+                                 lease::EndOf(restored->stamp, restored->horizon, now) + offset);
   }
   undurable_.clear();
 }

@@ -64,7 +64,8 @@ class SimJournal final : public service::FactPort, public rack::OutboxJournal {
   // The process dies: a flush that was under way may have done part of its work.
   void Die(bool in_flush);
 
-  [[nodiscard]] journal::Journal& journal() { return *journal_; }
+  // A lease record that Open found: durable for sure after the first commit.
+  void OnRecovered(ByteSpan payload) { undurable_.emplace_back(payload.begin(), payload.end()); }
 
   [[nodiscard]] bool idle() const { return queue_.empty() && !journal_->has_records(); }
 

@@ -49,6 +49,7 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
   out.Value("reason", "queue_full", dhcp.dropped_queue_full.value());
   out.Value("reason", "journal_down", dhcp.dropped_journal_down.value());
   out.Value("reason", "no_buffer", dhcp.dropped_send.value());
+  out.Value("reason", "stale", dhcp.dropped_stale.value());
   out.Value("reason", "before_snapshot", dhcp.before_snapshot.value());
   const service::RaCounters& ra = shards.ra().counters();
   out.Family("slipway_ra_solicitations_total", "counter", "Router solicitations by answer.");

@@ -15,6 +15,7 @@ DhcpService::DhcpService(const Parts& parts)
 
 Result<void> DhcpService::Start(shard::PortId udp_port, Instant now) {
   udp_port_ = udp_port;
+  wall_synchronised_ = parts_.clock->WallIsSynchronised();
   SLIP_TRY(parts_.shard->timers().Add(now + kDhcpTick, this, 0));
   return parts_.shard->AddHook(this);
 }
@@ -23,7 +24,7 @@ lease::Now DhcpService::ReadNow(Instant now) const {
   return {.instant = now,
           .wall = parts_.clock->WallNow(),
           .boot_id = parts_.clock->BootId(),
-          .wall_synchronised = false};
+          .wall_synchronised = wall_synchronised_};
 }
 
 void DhcpService::FollowSnapshot(const Serving& serving) {
@@ -170,7 +171,14 @@ void DhcpService::ReleaseDurable() {
     if (held.position >= durable_) {
       break;
     }
-    if (!Transmit(held)) {
+    // The client may have released the address, or asked again, while its record was on its way: an
+    // ACK of a binding that has moved on would promise what is no longer so.
+    const lease::Lease* const lease = parts_.leases->ByAddress(held.ticket.address);
+    const bool stands = lease != nullptr && lease->version == held.ticket.version &&
+                        lease->state == lease::State::kBound;
+    if (!stands) {
+      counters_.dropped_stale.Add();
+    } else if (!Transmit(held)) {
       // A group of records came back larger than the driver's buffers: the rest goes next turn.
       parts_.shard->RequestTurn();
       break;
@@ -184,6 +192,7 @@ void DhcpService::ReleaseDurable() {
 
 void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
   const Serving* const serving = parts_.serving->current();
+  wall_synchronised_ = parts_.clock->WallIsSynchronised();
   const lease::Now stamp = ReadNow(now);
   if (serving != nullptr && serving->snapshot) {
     FollowSnapshot(*serving);

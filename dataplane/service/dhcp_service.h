@@ -30,6 +30,7 @@ struct DhcpServiceCounters {
   Counter dropped_queue_full;    // no room to wait, or the journal's queue is full
   Counter dropped_journal_down;  // the journal cannot write: nothing is promised
   Counter dropped_send;          // no transmit buffer
+  Counter dropped_stale;         // the binding moved on while its ACK waited
   Counter steps_dropped;
   Counter before_snapshot;  // packets before there was a snapshot
 };
@@ -89,7 +90,8 @@ class DhcpService final : public shard::PacketHandler,
 
   Parts parts_;
   shard::PortId udp_port_ = 0;
-  std::uint64_t generation_ = 0;  // of the hand-over that the lease table follows
+  bool wall_synchronised_ = false;  // as of the last tick: too dear to ask for each batch
+  std::uint64_t generation_ = 0;    // of the hand-over that the lease table follows
   dhcp::Effects effects_;
   boot::StepEncoder step_encoder_;
   std::unique_ptr<Held[]> held_;  // a ring of kRepliesWaitingMax, oldest at held_head_

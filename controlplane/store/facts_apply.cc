@@ -70,6 +70,11 @@ Result<FactsApplied> ApplyFacts(FactsBackend& backend, const FactsBatch& batch) 
     return applied;
   }
   if (batch.first > cursor.next) {
+    // More is missing than the rack says it dropped: a batch before this one was not committed. Its
+    // records come again, and this one after them.
+    if (batch.first - cursor.next != batch.dropped) {
+      return Fail(ErrorCode::kConflict);
+    }
     applied.missing = batch.first - cursor.next;
     cursor.next = batch.first;
   }

@@ -142,9 +142,10 @@ class FactsStore {
   virtual ~FactsStore() = default;
 
   // Durable before the callback runs (on the writer thread with LMDB, inside the call in memory).
-  // Batches of one (rack, class) must come in order. A gap is accepted and counted in `missing`:
-  // the rack has dropped those. Errors: kTooLarge, kFull, kNoSpace, kReadOnly, kSystem, kClosed;
-  // nothing was written then, and the rack keeps its records.
+  // Batches of one (rack, class) must come in order. A gap of `dropped` records is accepted and
+  // counted in `missing`: the rack has dropped those. Any other gap is kConflict: a batch before it
+  // failed, and this one was on its way already. Errors: kTooLarge, kFull, kNoSpace, kReadOnly,
+  // kSystem, kClosed; nothing was written then, and the rack keeps its records.
   virtual void Apply(FactsBatch batch, ApplyCallback done) = 0;
   // An event of the region itself; `position` is set by the store and given to `done`.
   virtual void AppendEvent(EventRow event, DoneCallback done) = 0;

@@ -21,6 +21,7 @@ check "./run explains itself" "$root/run" --help
 check "an unknown argument is a usage error" bash -c "'$root/run' --nonsense; [ \$? = 2 ]"
 
 out=$work/readme-run.log
+rm -f "$out"
 # With job control, as in a terminal: otherwise the shell has it ignore Ctrl-C.
 set -m
 "$root/run" > "$out" 2>&1 &

@@ -13,6 +13,7 @@ struct Stamp {
   std::uint64_t boot_id = 0;  // Clock::BootId
   Instant boottime;           // CLOCK_BOOTTIME of that boot
   WallTime realtime;
+  bool realtime_trusted = false;  // the clock was known to be synchronised then
 
   friend constexpr bool operator==(const Stamp&, const Stamp&) = default;
 };
@@ -24,21 +25,25 @@ struct Now {
   std::uint64_t boot_id = 0;
   bool wall_synchronised = false;  // Clock::WallIsSynchronised
 
-  [[nodiscard]] constexpr Stamp stamp() const noexcept { return {boot_id, instant, wall}; }
+  [[nodiscard]] constexpr Stamp stamp() const noexcept {
+    return {boot_id, instant, wall, wall_synchronised};
+  }
 };
 
 // After a reboot a longer absence counts as none: the clock is more likely wrong than right.
 inline constexpr Duration kAbsenceMax = Duration::Seconds(30LL * 24 * 3600);
 
 // Time that surely went by since `then`: never negative. Within one boot by CLOCK_BOOTTIME. Across
-// boots the difference of realtime, but only if the clock is known to be synchronised and the
-// difference is between 0 and kAbsenceMax; otherwise 0.
+// boots the difference of realtime, but only if the clock was known to be synchronised at both ends
+// (a clock that was behind then and is right now shows time that never went by) and the difference
+// is between 0 and kAbsenceMax; otherwise 0.
 [[nodiscard]] constexpr Duration ElapsedSince(const Stamp& then, const Now& now) noexcept {
   if (then.boot_id == now.boot_id) {
     return now.instant > then.boottime ? now.instant - then.boottime : Duration{};
   }
   const Duration absence = now.wall - then.realtime;
-  if (!now.wall_synchronised || absence < Duration{} || absence > kAbsenceMax) {
+  if (!then.realtime_trusted || !now.wall_synchronised || absence < Duration{} ||
+      absence > kAbsenceMax) {
     return {};
   }
   return absence;

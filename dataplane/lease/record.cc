@@ -82,7 +82,8 @@ ByteSpan LeaseEncoder::Encode(const Lease& lease, const LeaseDetail& detail, con
                                  lease.vlan, lease.machine, lease.version, now.boot_id, from.ns,
                                  std::max<std::int64_t>(0, now.wall.ns - age.ns), lease.lease.ns,
                                  horizon.ns, WireState(lease.state));
-  const auto body = schema::CreateLease(builder, &stamp, client_id, hostname);
+  const auto body =
+      schema::CreateLease(builder, &stamp, client_id, hostname, now.wall_synchronised);
   builder.Finish(schema::CreateFact(builder, schema::FactBody::Lease, body.Union()));
   return {reinterpret_cast<const std::byte*>(builder.GetBufferPointer()), builder.GetSize()};
 }
@@ -125,7 +126,10 @@ Result<RestoredLease> DecodeLease(ByteSpan fact) {
   lease.machine = stamp->machine();
   lease.version = stamp->version();
   lease.lease = {stamp->lease_ns()};
-  restored.stamp = {stamp->boot_id(), {stamp->boottime_ns()}, {stamp->realtime_ns()}};
+  restored.stamp = {.boot_id = stamp->boot_id(),
+                    .boottime = {stamp->boottime_ns()},
+                    .realtime = {stamp->realtime_ns()},
+                    .realtime_trusted = body->realtime_trusted()};
   restored.horizon = {stamp->horizon_ns()};
   return restored;
 }

@@ -66,7 +66,10 @@ void LeaseCheckpoints::OnTurn(Instant now) {
 }
 
 void LeaseCheckpoints::Continue(Instant now) {
-  const lease::Now stamp{.instant = now, .wall = clock_->WallNow(), .boot_id = clock_->BootId()};
+  const lease::Now stamp{.instant = now,
+                         .wall = clock_->WallNow(),
+                         .boot_id = clock_->BootId(),
+                         .wall_synchronised = clock_->WallIsSynchronised()};
   journal::Submitter& submitter = port_->submitter();
   for (std::uint32_t i = 0; i < kSlotsPerTurn && slot_ < leases_->capacity(); ++i) {
     const lease::Lease* const lease = leases_->At(slot_);

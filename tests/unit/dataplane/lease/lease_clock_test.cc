@@ -6,7 +6,10 @@ namespace slipway::lease {
 namespace {
 
 constexpr Duration kDay = Duration::Seconds(24 * 3600);
-constexpr Stamp kThen{.boot_id = 1, .boottime = {Duration::Seconds(100).ns}, .realtime = {1'000}};
+constexpr Stamp kThen{.boot_id = 1,
+                      .boottime = {Duration::Seconds(100).ns},
+                      .realtime = {1'000},
+                      .realtime_trusted = true};
 
 Now After(Duration wall, std::uint64_t boot_id, bool synchronised = true) {
   return {.instant = {Duration::Seconds(5).ns},
@@ -31,6 +34,16 @@ TEST(LeaseClockTest, LeasesGrowWhenTheClockIsDoubtful) {
   EXPECT_EQ(ElapsedSince(kThen, After(Duration::Seconds(-1), 2)), Duration{});
   EXPECT_EQ(ElapsedSince(kThen, After(kDay * 30, 2)), kDay * 30);
   EXPECT_EQ(ElapsedSince(kThen, After(kDay * 30 + Duration::Nanos(1), 2)), Duration{});
+}
+
+// Found by the simulation, seeds 14 and 31: the clock was behind when the lease was recorded, and
+// right after the next boot.
+TEST(LeaseClockTest, TimeOfARecordMadeByADoubtfulClockCountsForNothing) {
+  Stamp then = kThen;
+  then.realtime_trusted = false;
+  EXPECT_EQ(ElapsedSince(then, After(Duration::Seconds(90), 2)), Duration{});
+  const Now same_boot{.instant = {Duration::Seconds(160).ns}, .boot_id = 1};
+  EXPECT_EQ(ElapsedSince(then, same_boot), Duration::Seconds(60));
 }
 
 TEST(LeaseClockTest, EndsOnTheClockOfThisBoot) {

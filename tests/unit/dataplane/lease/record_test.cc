@@ -100,6 +100,23 @@ TEST(LeaseRecordTest, AfterACrashTheHorizonIsTheEnd) {
   rebooted.table.CheckInvariants();
 }
 
+// The clock was an hour behind until it was set: the lease may not lose that hour.
+TEST(LeaseRecordTest, ALeaseRecordedByADoubtfulClockDoesNotShrinkAfterAReboot) {
+  Rack rack;
+  Now behind = At(1000, 1);
+  behind.wall.ns -= Duration::Seconds(3600).ns;
+  behind.wall_synchronised = false;
+  const Lease* lease = Grant(rack, behind);
+  const Result<RestoredLease> read = DecodeLease(rack.Record(*lease, behind));
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->stamp, behind.stamp());
+  Rack rebooted;
+  Now now = At(1010, 2);
+  now.instant = {Duration::Seconds(5).ns};
+  ASSERT_TRUE(rebooted.table.Restore(*read, now).has_value());
+  EXPECT_EQ(rebooted.table.ByAddress(lease->address)->ends, now.instant + Duration::Seconds(1200));
+}
+
 TEST(LeaseRecordTest, RestoredLeaseIsTheClientsAndDurable) {
   Rack rack;
   const Now now = At(1000, 1);

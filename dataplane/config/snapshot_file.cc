@@ -311,6 +311,14 @@ Result<SnapshotRef> SnapshotFile::Load(LoadReport& report) {
   return snapshot;
 }
 
+Result<void> SnapshotFile::Prove() {
+  State& state = *state_;
+  if (state.deltas >= 0 || state.generation == Generation{}) {
+    return {};
+  }
+  return state.ReplaceDeltas(kFileHeaderBytes);
+}
+
 Result<void> SnapshotFile::State::LoadSnapshot(SnapshotBuilder& builder, LoadReport& report) {
   FrameReader reader(disk, SLIP_TRY(disk.Open(kSnapshotName, OpenMode::kRead)));
   const auto header = reader.Header(kSnapshotMagic);
@@ -378,8 +386,8 @@ Result<void> SnapshotFile::State::LoadDeltas(SnapshotBuilder& builder, LoadRepor
     SLIP_TRY(ApplyDelta(builder, *frame, report));
   }
   report.offset = 0;
-  // The tail may be in the page cache only: the next append copies the log before it adds to it.
-  // Trying now makes what was loaded durable; a disk that can not be written shows later.
+  // The tail may be in the page cache only. Trying now makes what was loaded durable; where the
+  // disk cannot be written, Prove fails and the next append copies the log before it adds to it.
   (void)ReplaceDeltas(kFileHeaderBytes);
   return {};
 }

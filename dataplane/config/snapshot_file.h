@@ -54,6 +54,11 @@ class SnapshotFile {
   // caller asks its region for a whole snapshot. REQUIRES: before anything else, once.
   [[nodiscard]] Result<SnapshotRef> Load(LoadReport& report);
 
+  // What Load found may have been in the page cache only (a write whose sync failed, before the
+  // process died). Writes it anew until it surely is on disk: until this succeeds, promise nothing
+  // about it. Cheap when there is nothing to do.
+  [[nodiscard]] Result<void> Prove();
+
   // A whole snapshot as it comes in: nothing replaces the old one before EndSnapshot, which is
   // durable on return. BeginSnapshot gives up one that was not ended. kClosed without
   // BeginSnapshot; kTooLarge.

@@ -37,6 +37,7 @@ bool SnapshotOwner::Load() {
               "generation " + Text((*loaded)->generation()) + ", " +
                   std::to_string(report.records) + " records and " + std::to_string(report.deltas) +
                   " deltas" + (report.torn ? "; an unfinished delta was cut off" : ""));
+  proven_ = file_.Prove().has_value();
   Adopt(std::move(*loaded));
   return true;
 }
@@ -57,6 +58,11 @@ void SnapshotOwner::SetLive(config::Generation generation) {
 }
 
 link::GenerationState SnapshotOwner::Live() {
+  // Served all the same, but acknowledged only when a power cut cannot take it back.
+  if (!proven_ && !file_.Prove()) {
+    return {};
+  }
+  proven_ = true;
   const std::scoped_lock lock(mutex_);
   return live_;
 }
@@ -163,6 +169,7 @@ Result<void> SnapshotOwner::End(config::Generation generation, config::ContentHa
     return kept;
   }
   const bool whole = incoming_->base == kNone;
+  proven_ = true;
   Adopt(incoming_->builder->Finish(generation));
   incoming_.reset();
   if (whole) {

@@ -69,6 +69,7 @@ class SnapshotOwner final : public link::SnapshotSink {
   Publish publish_;
   LogSink* log_;
   config::SnapshotRef tip_;
+  bool proven_ = true;  // false: what was loaded at start is perhaps not on disk
   std::unique_ptr<Incoming> incoming_;
   std::atomic<bool> took_whole_{false};
   std::mutex mutex_;                           // guards the two below

@@ -126,6 +126,30 @@ TEST_F(SnapshotOwnerTest, DeltaTooLargeForTheLogAsksForTheWhole) {
   EXPECT_EQ(owner_->Tip().generation, (config::Generation{1, 5}));
 }
 
+TEST_F(SnapshotOwnerTest, WhatOnlyThePageCacheHasIsServedButNotAcknowledged) {
+  ASSERT_TRUE(SendWhole({1, 5}).has_value());
+  const std::string body = Vlan(2, 20);
+  const link::RecordView added{.table = kTable, .id = 2, .body = AsBytes(body)};
+  config::ContentHash hash = owner_->Tip().hash;
+  hash.Add(HashOf(2, body));
+  disk_.FailSyncs(1'000'000);
+  EXPECT_FALSE(owner_->ApplyDelta({1, 5}, {1, 6}, hash, {&added, 1}).has_value());
+  // The process dies, not the host: the frame is still readable.
+  disk_.SetReadOnly(true);
+  Restart();
+  ASSERT_TRUE(owner_->Load());
+  owner_->SetLive(owner_->Tip().generation);
+  EXPECT_EQ(owner_->Live().generation, kNothing);
+  disk_.SetReadOnly(false);
+  disk_.FailSyncs(0);
+  EXPECT_EQ(owner_->Live(), owner_->Tip());
+  disk_.Crash();
+  const config::Generation acknowledged = owner_->Tip().generation;
+  Restart();
+  ASSERT_TRUE(owner_->Load());
+  EXPECT_EQ(owner_->Tip().generation, acknowledged);
+}
+
 TEST_F(SnapshotOwnerTest, DamagedSnapshotIsSaidAndAnotherTaken) {
   ASSERT_TRUE(SendWhole({1, 5}).has_value());
   ASSERT_TRUE(disk_.Damage("snapshot", 60));

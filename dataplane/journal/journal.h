@@ -112,7 +112,9 @@ class Journal {
   ~Journal();
 
   // The leases of the checkpoint, then lease records after it in the order of their sequences: a
-  // table that takes the last record of each key is the table at the crash. kCorrupt, disk errors.
+  // table that takes the last record of each key is the table at the crash. Also records that only
+  // a Commit makes durable: those of a torn tail (a second crash could still take them), and those
+  // appended since. Only reads. kCorrupt, disk errors.
   [[nodiscard]] Result<void> Recover(RecoveryVisitor& visitor);
 
   // Adds to the next batch; durable after a Commit only. `key` says what a newer record of the same
@@ -131,8 +133,9 @@ class Journal {
   [[nodiscard]] Result<void> Commit();
 
   // Commit in three steps, so that a lock need not be held while the disk works. Between
-  // BeginCommit and FinishCommit nothing may be called but Flush, ReadCommitted, Acknowledge and
-  // cursor; ReadCommitted may run beside Flush if the disk allows ReadAt beside WriteAt and Sync.
+  // BeginCommit and FinishCommit nothing may be called but Flush, ReadCommitted, Recover,
+  // Acknowledge and cursor. ReadCommitted and Recover may run beside Flush, which changes nothing
+  // that they read, if the disk allows Open, SizeOf, ReadAt and Close beside WriteAt and Sync.
   // False if there is nothing to write.
   [[nodiscard]] Result<bool> BeginCommit();
   [[nodiscard]] Result<void> Flush();

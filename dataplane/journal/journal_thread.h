@@ -130,8 +130,8 @@ struct JournalCounters {
 
 class JournalThread {
  public:
-  // `clock` outlives the thread. REQUIRES: the journal's disk allows ReadAt beside WriteAt and Sync
-  // from another thread (PosixDisk does).
+  // `clock` outlives the thread. REQUIRES: the journal's disk allows Open, SizeOf, ReadAt and Close
+  // beside WriteAt and Sync from another thread (PosixDisk does: it keeps nothing of files).
   JournalThread(std::unique_ptr<Journal> journal, Clock& clock);
   JournalThread(const JournalThread&) = delete;
   JournalThread& operator=(const JournalThread&) = delete;
@@ -154,7 +154,8 @@ class JournalThread {
                                          std::uint64_t next);
   [[nodiscard]] ClassCursor cursor(FactClass fact_class);
   // The lease table on disk (Journal::Recover), for a region that has lost its own. Returns the
-  // lease sequence below which everything is in it. Holds the journal up while it reads: rare.
+  // lease sequence below which everything is in it; nothing that is not durable is. Runs beside a
+  // Flush, but holds up what comes after it: rare.
   [[nodiscard]] Result<std::uint64_t> ReadLeaseTable(RecoveryVisitor& visitor);
 
   // Readable when something was committed since ClearCommitted: for the link thread's poll.

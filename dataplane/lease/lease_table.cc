@@ -427,7 +427,7 @@ Result<void> LeaseTable::Restore(const RestoredLease& restored, const Now& now) 
   lease->machine = from.machine;
   lease->version = from.version;
   lease->lease = from.lease;
-  lease->durable = true;
+  lease->durable = restored.durable;
   lease->before = State::kFree;
   details_[SlotOf(*lease)] = restored.detail;
   lease->granted = EndOf(restored.stamp, Duration{}, now);

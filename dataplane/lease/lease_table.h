@@ -93,6 +93,9 @@ struct RestoredLease {
   LeaseDetail detail;
   Stamp stamp;
   Duration horizon;
+  // The record survives another crash. If not, a renewal is not answered from memory: it is logged
+  // anew.
+  bool durable = true;
 };
 
 class LeaseTable {

@@ -69,7 +69,9 @@ class ThreadOutbox final : public OutboxJournal {
 // Puts the journal's leases back into the table.
 class LeaseRestorer final : public journal::RecoveryVisitor {
  public:
-  LeaseRestorer(ShardSet& shards, const lease::Now& now) : shards_(shards), now_(now) {}
+  // `durable`: the records survive another crash.
+  LeaseRestorer(ShardSet& shards, const lease::Now& now, bool durable)
+      : shards_(shards), now_(now), durable_(durable) {}
 
   void OnCheckpointLease(ByteSpan payload) override { Take(payload); }
 
@@ -84,13 +86,17 @@ class LeaseRestorer final : public journal::RecoveryVisitor {
 
  private:
   void Take(ByteSpan payload) {
-    const auto restored = lease::DecodeLease(payload);
+    auto restored = lease::DecodeLease(payload);
+    if (restored) {
+      restored->durable = durable_;
+    }
     const bool put = restored && shards_.Restore(*restored, now_);
     (put ? taken_ : refused_) += 1;
   }
 
   ShardSet& shards_;
   lease::Now now_;
+  bool durable_;
   std::uint64_t taken_ = 0;
   std::uint64_t refused_ = 0;
 };
@@ -325,7 +331,11 @@ bool Rack::Parts::RestoreLeases(journal::Journal& from, RackFailure& failure) {
                        .wall = clock.WallNow(),
                        .boot_id = clock.BootId(),
                        .wall_synchronised = clock.WallIsSynchronised()};
-  LeaseRestorer restorer(*shards, now);
+  // The tail of the log may be in the page cache only: a renewal answered from memory on its word
+  // would be lost with it in a second crash. A disk that cannot be written stops no start, but each
+  // lease is logged anew then before it is promised again.
+  const bool durable = from.Commit().has_value();
+  LeaseRestorer restorer(*shards, now, durable);
   if (const Result<void> read = from.Recover(restorer); !read) {
     return Fails(failure, "leases cannot be read back from the journal: " + Reason(read.error()));
   }

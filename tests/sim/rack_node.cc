@@ -56,8 +56,9 @@ constexpr Duration kTokenLife = Duration::Seconds(3600);
 
 class Restorer final : public journal::RecoveryVisitor {
  public:
-  Restorer(lease::LeaseTable& leases, service::AddressBook& book, const lease::Now& now)
-      : leases_(leases), book_(book), now_(now) {}
+  Restorer(lease::LeaseTable& leases, service::AddressBook& book, const lease::Now& now,
+           bool durable)
+      : leases_(leases), book_(book), now_(now), durable_(durable) {}
 
   void OnCheckpointLease(ByteSpan payload) override { Take(payload); }
 
@@ -74,7 +75,10 @@ class Restorer final : public journal::RecoveryVisitor {
  private:
   void Take(ByteSpan payload) {
     payloads_.emplace_back(payload.begin(), payload.end());
-    const auto restored = lease::DecodeLease(payload);
+    auto restored = lease::DecodeLease(payload);
+    if (restored) {
+      restored->durable = durable_;
+    }
     complete_ = complete_ && restored && leases_.Restore(*restored, now_);
     if (restored) {
       book_.OnPeer({.address = restored->lease.address,
@@ -86,6 +90,7 @@ class Restorer final : public journal::RecoveryVisitor {
   lease::LeaseTable& leases_;
   service::AddressBook& book_;
   lease::Now now_;
+  bool durable_;
   bool complete_ = true;
   std::vector<std::vector<std::byte>> payloads_;
 };
@@ -183,6 +188,7 @@ struct RackNode::Process final : link::RackTransport,
   std::map<std::uint64_t, std::string> documents;  // of posts: valid until answered
   std::uint64_t last_post = 0;
   std::vector<std::vector<std::byte>> recovered;  // lease records, between Restore and the journal
+  bool recovered_durable = false;
 };
 
 lease::Now RackNode::Process::Now() const {
@@ -193,7 +199,8 @@ lease::Now RackNode::Process::Now() const {
 }
 
 bool RackNode::Process::Restore(journal::Journal& from) {
-  Restorer restorer(leases, book, Now());
+  recovered_durable = from.Commit().has_value();
+  Restorer restorer(leases, book, Now(), recovered_durable);
   const Result<void> read = from.Recover(restorer);
   if (!read) {
     node.parts_.judge->Require(read.error().code != ErrorCode::kCorrupt,
@@ -229,9 +236,7 @@ bool RackNode::Process::Open() {
           .on_completion = [this] { Turn(); },
           .on_committed =
               [this] { node.Later(Duration::Micros(50), [this] { link->OnFactsReady(now()); }); }});
-  for (const std::vector<std::byte>& payload : std::exchange(recovered, {})) {
-    journal->OnRecovered(payload);
-  }
+  journal->OnRecovered(std::exchange(recovered, {}), recovered_durable);
   MakeShard();
   MakeLink();
   return true;

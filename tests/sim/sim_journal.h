@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "dataplane/base/seams.h"
@@ -64,8 +65,13 @@ class SimJournal final : public service::FactPort, public rack::OutboxJournal {
   // The process dies: a flush that was under way may have done part of its work.
   void Die(bool in_flush);
 
-  // A lease record that Open found: durable for sure after the first commit.
-  void OnRecovered(ByteSpan payload) { undurable_.emplace_back(payload.begin(), payload.end()); }
+  // The lease records that Open found: durable for sure after the first commit.
+  void OnRecovered(std::vector<std::vector<std::byte>> payloads, bool durable) {
+    undurable_ = std::move(payloads);
+    if (durable) {
+      TellJudge();
+    }
+  }
 
   [[nodiscard]] bool idle() const { return queue_.empty() && !journal_->has_records(); }
 

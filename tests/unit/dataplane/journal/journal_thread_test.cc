@@ -92,6 +92,16 @@ class Payloads final : public RecordVisitor {
   std::vector<std::string> texts;
 };
 
+class Table final : public RecoveryVisitor {
+ public:
+  void OnCheckpointLease(ByteSpan /*payload*/) override { ++checkpointed; }
+
+  void OnRecord(FactClass, std::uint64_t, ByteSpan) override { ++records; }
+
+  std::uint64_t checkpointed = 0;
+  std::uint64_t records = 0;
+};
+
 class JournalThreadTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -182,6 +192,42 @@ TEST_F(JournalThreadTest, CheckpointGoesThroughTheMailbox) {
   shard_->Notify();
   ASSERT_TRUE(AwaitTicket(ticket));
   EXPECT_EQ(thread_->counters().checkpoints.value(), 1U);
+}
+
+// Beside the commits of another thread, and without what they have not made durable yet.
+TEST_F(JournalThreadTest, TheLeaseTableIsReadBesideCommits) {
+  constexpr int kRecords = 3000;
+  std::uint64_t ticket = 0;
+  for (int i = 0; i < kRecords; ++i) {
+    ticket = shard_->Submit(FactClass::kLease, 0, AsBytes("lease"));
+    ASSERT_NE(ticket, 0U);
+    if (i % 100 == 0) {
+      shard_->Notify();
+      Table table;
+      const auto next = thread_->ReadLeaseTable(table);
+      ASSERT_TRUE(next);
+      EXPECT_EQ(table.records, *next) << "sequences start at 0 and nothing was let go";
+    }
+  }
+  shard_->Notify();
+  ASSERT_TRUE(AwaitTicket(ticket));
+  Table table;
+  EXPECT_EQ(*thread_->ReadLeaseTable(table), kRecords);
+  EXPECT_EQ(table.records, kRecords);
+}
+
+TEST_F(JournalThreadTest, TheLeaseTableHasNothingThatIsNotDurable) {
+  disk_.SetReadOnly(true);
+  ASSERT_NE(shard_->Submit(FactClass::kLease, 0, AsBytes("lease")), 0U);
+  shard_->Notify();
+  for (int i = 0; i < 100 && !shard_->Collect().failing; ++i) {
+    pollfd polled{.fd = shard_->wake_fd(), .events = POLLIN, .revents = 0};
+    (void)poll(&polled, 1, 100);
+  }
+  ASSERT_TRUE(shard_->completed().failing);
+  Table table;
+  EXPECT_EQ(*thread_->ReadLeaseTable(table), 0U);
+  EXPECT_EQ(table.records, 0U);
 }
 
 TEST_F(JournalThreadTest, StopCommitsWhatWasSubmitted) {

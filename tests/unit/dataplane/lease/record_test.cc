@@ -128,6 +128,23 @@ TEST(LeaseRecordTest, RestoredLeaseIsTheClientsAndDurable) {
   EXPECT_EQ(next.table.CountsOf(test::kSubnet).bound, 1U);
 }
 
+// A second crash may still take the record: a renewal has to be logged before it is promised.
+TEST(LeaseRecordTest, RenewalOfALeaseWhoseRecordIsNotProvenIsLogged) {
+  Rack rack;
+  const Now now = At(1000, 1);
+  const Lease* lease = Grant(rack, now);
+  for (const bool durable : {false, true}) {
+    RestoredLease restored = *DecodeLease(rack.Record(*lease, now));
+    restored.durable = durable;
+    Rack next;
+    ASSERT_TRUE(next.table.Restore(restored, now).has_value());
+    const Result<BindResult> renewed = next.table.Bind(
+        kClient, lease->address, Duration::Seconds(600), At(1300, 1).instant, Detail());
+    ASSERT_TRUE(renewed.has_value());
+    EXPECT_EQ(renewed->needs_log, !durable);
+  }
+}
+
 TEST(LeaseRecordTest, NewerRecordWinsAndVersionsGoOn) {
   Rack rack;
   const Now now = At(1000, 1);

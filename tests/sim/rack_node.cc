@@ -323,9 +323,12 @@ void RackNode::Process::Pump() {
   }
   if (publisher->Pump()) {
     snapshots->SetLive(publisher->live());
-    const link::GenerationState live = snapshots->Live();
-    node.parts_.judge->OnServed(live.generation, live.hash);
-    node.log_.Write(LogLevel::kInfo, "serves", std::to_string(live.generation.number));
+    // Served even while a failing disk keeps it from being acknowledged.
+    const link::GenerationState tip = snapshots->Tip();
+    if (tip.generation == publisher->live()) {
+      node.parts_.judge->OnServed(tip.generation, tip.hash);
+    }
+    node.log_.Write(LogLevel::kInfo, "serves", std::to_string(publisher->live().number));
     node.Later(Duration::Micros(20), [this] { link->OnGenerationLive(now()); });
   }
   if (driver->pending()) {

@@ -33,6 +33,15 @@ struct Now {
 // After a reboot a longer absence counts as none: the clock is more likely wrong than right.
 inline constexpr Duration kAbsenceMax = Duration::Seconds(30LL * 24 * 3600);
 
+// True if no later start can find that more time went by since `then`, until `now`, than
+// ElapsedSince says now. Not so across boots while the clock is doubtful: a restart of the process
+// after it is set counts what was forgiven.
+[[nodiscard]] constexpr bool ElapsedIsFinal(const Stamp& then, const Now& now) noexcept {
+  const Duration absence = now.wall - then.realtime;
+  return then.boot_id == now.boot_id || !then.realtime_trusted ||
+         (now.wall_synchronised && absence >= Duration{} && absence <= kAbsenceMax);
+}
+
 // Time that surely went by since `then`: never negative. Within one boot by CLOCK_BOOTTIME. Across
 // boots the difference of realtime, but only if the clock was known to be synchronised at both ends
 // (a clock that was behind then and is right now shows time that never went by) and the difference
@@ -41,12 +50,7 @@ inline constexpr Duration kAbsenceMax = Duration::Seconds(30LL * 24 * 3600);
   if (then.boot_id == now.boot_id) {
     return now.instant > then.boottime ? now.instant - then.boottime : Duration{};
   }
-  const Duration absence = now.wall - then.realtime;
-  if (!then.realtime_trusted || !now.wall_synchronised || absence < Duration{} ||
-      absence > kAbsenceMax) {
-    return {};
-  }
-  return absence;
+  return then.realtime_trusted && ElapsedIsFinal(then, now) ? now.wall - then.realtime : Duration{};
 }
 
 // Where on this boot's clock a span that began at `then` ends; in the past if it is over.

@@ -427,7 +427,8 @@ Result<void> LeaseTable::Restore(const RestoredLease& restored, const Now& now) 
   lease->machine = from.machine;
   lease->version = from.version;
   lease->lease = from.lease;
-  lease->durable = restored.durable;
+  // The horizon below may be longer than what the record will be found to cover next time.
+  lease->durable = restored.durable && ElapsedIsFinal(restored.stamp, now);
   lease->before = State::kFree;
   details_[SlotOf(*lease)] = restored.detail;
   lease->granted = EndOf(restored.stamp, Duration{}, now);

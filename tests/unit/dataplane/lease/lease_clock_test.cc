@@ -46,6 +46,17 @@ TEST(LeaseClockTest, TimeOfARecordMadeByADoubtfulClockCountsForNothing) {
   EXPECT_EQ(ElapsedSince(then, same_boot), Duration::Seconds(60));
 }
 
+TEST(LeaseClockTest, ForgivenTimeIsNotFinalWhileTheClockMayBeSetLater) {
+  EXPECT_TRUE(ElapsedIsFinal(kThen, After(Duration::Seconds(90), 1, false)));
+  EXPECT_TRUE(ElapsedIsFinal(kThen, After(Duration::Seconds(90), 2)));
+  EXPECT_FALSE(ElapsedIsFinal(kThen, After(Duration::Seconds(90), 2, false)));
+  EXPECT_FALSE(ElapsedIsFinal(kThen, After(Duration::Seconds(-1), 2)));
+  EXPECT_FALSE(ElapsedIsFinal(kThen, After(kDay * 31, 2)));
+  Stamp doubtful = kThen;
+  doubtful.realtime_trusted = false;
+  EXPECT_TRUE(ElapsedIsFinal(doubtful, After(Duration::Seconds(90), 2, false)));
+}
+
 TEST(LeaseClockTest, EndsOnTheClockOfThisBoot) {
   const Now now = After(Duration::Seconds(90), 2);
   EXPECT_EQ(EndOf(kThen, Duration::Seconds(100), now), now.instant + Duration::Seconds(10));

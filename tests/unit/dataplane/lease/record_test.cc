@@ -145,6 +145,23 @@ TEST(LeaseRecordTest, RenewalOfALeaseWhoseRecordIsNotProvenIsLogged) {
   }
 }
 
+// Found by the simulation, seed 53: the clock was set after the reboot, a renewal was answered from
+// memory, and the next start of the process counted the time that the first had forgiven.
+TEST(LeaseRecordTest, RenewalAfterARebootWithADoubtfulClockIsLogged) {
+  Rack rack;
+  const Lease* lease = Grant(rack, At(1000, 1));
+  const RestoredLease restored = *DecodeLease(rack.Record(*lease, At(1000, 1)));
+  Now now = At(1030, 2);
+  now.instant = {Duration::Seconds(5).ns};
+  now.wall_synchronised = false;
+  Rack rebooted;
+  ASSERT_TRUE(rebooted.table.Restore(restored, now).has_value());
+  const Result<BindResult> renewed =
+      rebooted.table.Bind(kClient, lease->address, Duration::Seconds(600), now.instant, Detail());
+  ASSERT_TRUE(renewed.has_value());
+  EXPECT_TRUE(renewed->needs_log);
+}
+
 TEST(LeaseRecordTest, NewerRecordWinsAndVersionsGoOn) {
   Rack rack;
   const Now now = At(1000, 1);

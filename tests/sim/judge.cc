@@ -31,6 +31,15 @@ void Judge::Require(bool holds, std::string_view what) {
 
 void Judge::OnLeaseDurable(Ipv4Address address, MacAddress mac, bool bound, Instant until) {
   durable_[address] = {.mac = mac, .bound = bound, .until = until};
+  // A RELEASE may be overtaken on the wire by what the client asked before or right after it: the
+  // server cannot know, and with the record the promise ends after all.
+  const auto released = released_.find({mac, address});
+  const auto held = promises_.find(address);
+  if (!bound && released != released_.end() && world_->now() - released->second < kReleaseLateMax &&
+      held != promises_.end() && held->second.mac == mac) {
+    promises_.erase(held);
+    beliefs_.erase(address);
+  }
 }
 
 void Judge::OnAckSent(MacAddress mac, std::uint32_t xid, Ipv4Address address, Duration lease) {
@@ -84,6 +93,7 @@ void Judge::OnNak(MacAddress mac, Ipv4Address address) {
 }
 
 void Judge::OnReleased(MacAddress mac, Ipv4Address address) {
+  released_[{mac, address}] = world_->now();
   const auto held = promises_.find(address);
   if (held != promises_.end() && held->second.mac == mac) {
     promises_.erase(held);

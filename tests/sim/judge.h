@@ -103,7 +103,10 @@ class Judge {
   World* world_;
   std::map<Ipv4Address, Durable> durable_;
   std::map<Ipv4Address, Promise> promises_;  // of ACKs that left
-  std::map<Ipv4Address, Promise> beliefs_;   // of ACKs that arrived
+  // When a client last sent a RELEASE; how long the wire and the disk may take to it.
+  std::map<std::pair<MacAddress, Ipv4Address>, Instant> released_;
+  static constexpr Duration kReleaseLateMax = Duration::Seconds(5);
+  std::map<Ipv4Address, Promise> beliefs_;  // of ACKs that arrived
   std::map<std::pair<MacAddress, std::uint32_t>, Instant> requests_;
   std::map<MacAddress, Instant> may_move_;
   std::map<std::pair<std::uint64_t, std::uint64_t>, config::ContentHash> published_;

@@ -101,31 +101,16 @@ class LeaseRestorer final : public journal::RecoveryVisitor {
   std::uint64_t refused_ = 0;
 };
 
-class LinkLog final : public link::RackLinkObserver {
+// The link's end logs its own ups and downs; what is left is to answer the region's questions.
+class Answerer final : public link::RackLinkObserver {
  public:
-  explicit LinkLog(LogSink* log) : log_(log) {}
-
   void SetEnd(link::RackEnd* end) { end_ = end; }
 
-  void OnEnrolled(link::RackId rack) override {
-    log_->Write(LogLevel::kInfo, "link-enrolled",
-                "the region knows this rack as " + std::to_string(rack));
-  }
+  void OnEnrolled(link::RackId /*rack*/) override {}
 
-  void OnUp(std::size_t endpoint) override {
-    down_said_ = false;
-    log_->Write(LogLevel::kInfo, "link-up",
-                "connected to region endpoint " + std::to_string(endpoint));
-  }
+  void OnUp(std::size_t /*endpoint*/) override {}
 
-  void OnDown(std::string_view reason) override {
-    // Attempts repeat; the first failure is news.
-    if (!down_said_) {
-      log_->Write(LogLevel::kWarn, "link-down",
-                  "no region: " + std::string(reason) + "; machines are served all the same");
-    }
-    down_said_ = true;
-  }
+  void OnDown(std::string_view /*reason*/) override {}
 
   void OnQuery(std::uint64_t id, std::string_view /*topic*/,
                std::string_view /*argument*/) override {
@@ -136,9 +121,7 @@ class LinkLog final : public link::RackLinkObserver {
   }
 
  private:
-  LogSink* log_;
   link::RackEnd* end_ = nullptr;
-  bool down_said_ = false;
 };
 
 [[nodiscard]] std::vector<link::InterfaceInfo> Describe(const service::HostInterfaces& all) {
@@ -221,7 +204,7 @@ struct Rack::Parts {
   std::unique_ptr<SnapshotOwner> snapshots;
   std::unique_ptr<ThreadOutbox> outbox;
   std::unique_ptr<JournalFactSource> facts;
-  std::unique_ptr<LinkLog> link_log;
+  std::unique_ptr<Answerer> answerer;
   std::unique_ptr<link::RackEnd> link;
   std::unique_ptr<RackMetrics> metrics;
   std::unique_ptr<AdminSocket> admin;
@@ -416,7 +399,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
                                 Reason(text.error()) + "; it must be readable by its owner only");
     }
   }
-  link_log = std::make_unique<LinkLog>(log);
+  answerer = std::make_unique<Answerer>();
   outbox = std::make_unique<ThreadOutbox>(journal.get());
   facts = std::make_unique<JournalFactSource>(outbox.get(), link_disk.get(), &random);
   const std::string& name = values->Text("name");
@@ -427,7 +410,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
                                      .endpoints = values->TextList("region.endpoints")},
                                     {.snapshots = snapshots.get(),
                                      .facts = facts.get(),
-                                     .observer = link_log.get(),
+                                     .observer = answerer.get(),
                                      .clock = &clock,
                                      .log = log});
   if (!made) {
@@ -438,7 +421,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
                                          "; is the join token whole?");
   }
   link = std::move(*made);
-  link_log->SetEnd(link.get());
+  answerer->SetEnd(link.get());
   return true;
 }
 

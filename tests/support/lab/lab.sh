@@ -101,7 +101,8 @@ lab_down() {
 lab_lock() {
   mkdir -p "$lab"
   exec 8> "$lab/lock"
-  flock -n 8 || die "another one is up (process $(cat "$lab/owner" 2>/dev/null)); end it first, or \
+  # What a run that was just ended started may take a moment to go.
+  flock -w 5 8 || die "another one is up (process $(cat "$lab/owner" 2>/dev/null)); end it first, or \
 set SLIPWAY_LAB to another name"
   echo $$ > "$lab/owner"
 }

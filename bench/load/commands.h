@@ -20,6 +20,7 @@ void AddEchoCommand(CLI::App& program, int& status);
 void AddReservationCommand(CLI::App& program, int& status);
 void AddRackMemoryCommand(CLI::App& program, int& status);
 void AddDhcpCommand(CLI::App& program, int& status);
+void AddFlipCommand(CLI::App& program, int& status);
 
 // Those of every bench with a rig: --hosts, --directory, --io. `options` outlives the parse.
 void AddRigOptions(CLI::App& command, RigOptions& options);

@@ -1,84 +1,267 @@
-// slipway-bench dhcp: whole DHCP exchanges through the real rack, each with a new lease on disk
-// before its ACK. Open loop: clients begin at a fixed rate. The region is stopped while it runs.
+// slipway-bench dhcp: DHCPv4 at load, against the real rack or another server, for bench/compare.
+// The server has one core and the generator another; the region is stopped while it runs. A line
+// for each measurement, key=value, so that a script can read it.
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bench/load/commands.h"
-#include "bench/load/dora.h"
+#include "bench/load/load_run.h"
 #include "bench/load/rig.h"
 
 namespace slipway::bench {
 
 namespace {
 
+using Work = LoadOptions::Work;
+
 struct DhcpOptions {
   RigOptions rig;
-  std::vector<double> rates = {1'000, 5'000, 10'000, 20'000};
+  std::string server = "slipway";
+  std::string start;  // the script that starts another server
+  std::string work = "relayed";
+  std::vector<double> rates;
+  std::uint32_t window = 512;
   double seconds = 2;
+  double part = 0.7;
+  std::uint32_t clients = 50'000;
+  int generator_cpu = -1;
   bool small = false;
+};
+
+class DhcpLoad {
+ public:
+  explicit DhcpLoad(const DhcpOptions& options)
+      : options_(options), rig_(options.rig), clients_(options.rig.leases_max) {}
+
+  int Run() {
+    if (!rig_.Up()) {
+      fmt::print(stderr, "{}\n", rig_.why());
+      return rig_.no_rights() ? kExitSkipped : kExitUnable;
+    }
+    auto wire = rig_.OnFarEnd([&] { return LoadWire::Open(options_.rig.clients); });
+    if (!wire) {
+      fmt::print(stderr, "no socket: {}\n", ToString(wire.error().code));
+      return kExitUnable;
+    }
+    wire_ = std::make_unique<LoadWire>(std::move(*wire));
+    (void)rig_.region().Stop();
+    LeaveOtherSessions();
+    if (options_.generator_cpu >= 0 && !PinToCpu(options_.generator_cpu)) {
+      fmt::print(stderr, "there is no core {}\n", options_.generator_cpu);
+      return kExitUnable;
+    }
+    if (AnswersAfterMs() < 0) {
+      fmt::print(stderr, "the server does not answer\n");
+      return kExitUnable;
+    }
+    Measure();
+    const bool ours = options_.rig.peer.empty();
+    const std::uint64_t allocations =
+        ours ? rig_.RackMetric("slipway_sealed_allocations_total ") : 0;
+    if (ours) {
+      fmt::print("sealed_allocations={}\n", allocations);
+    }
+    return right_ && allocations == 0 ? 0 : kExitWrong;
+  }
+
+ private:
+  void Measure() {
+    if (options_.work == "renew") {
+      Renewals();
+    } else if (options_.work == "burst") {
+      Burst();
+    } else if (options_.work == "start") {
+      Start();
+    } else {
+      Exchanges();
+    }
+  }
+
+  void Exchanges() {
+    for (const double rate : options_.rates) {
+      (void)One("rate", {.rate = rate});
+    }
+    if (options_.rates.empty()) {
+      (void)One("warm", {.window = options_.window, .time_ms = TimeMs() / 4 + 1});
+      const LoadResult most = One("most", {.window = options_.window});
+      const double rate =
+          options_.part * static_cast<double>(most.done) / std::max(most.seconds, 0.001);
+      (void)One("part", {.rate = std::max(rate, 100.0)});
+    }
+  }
+
+  void Renewals() {
+    const std::uint32_t first = next_;
+    (void)One("leases", {.count = options_.clients, .window = options_.window, .time_ms = 60'000});
+    const std::uint32_t count = next_ - first;
+    (void)One("most",
+              {.work = Work::kRenew, .first = first, .count = count, .window = options_.window});
+    (void)One("most",
+              {.work = Work::kRenew, .first = first, .count = count, .window = options_.window});
+  }
+
+  void Burst() {
+    (void)One("burst", {.work = Work::kDiscover,
+                        .count = options_.clients,
+                        .window = options_.clients,
+                        .time_ms = 5'000,
+                        .lost_ms = 4'000});
+  }
+
+  // Memory and start with as many leases as there are clients.
+  void Start() {
+    const std::uint64_t empty_kib = rig_.rack().StatusKib("VmRSS");
+    (void)One("leases", {.count = options_.clients, .window = options_.window, .time_ms = 600'000});
+    const std::uint64_t full_kib = rig_.rack().StatusKib("VmRSS");
+    rig_.rack().Kill();
+    const std::int64_t begin = NowNs();
+    if (!rig_.StartRack()) {
+      right_ = false;
+      return;
+    }
+    const double ms = AnswersAfterMs(begin);
+    right_ = right_ && ms >= 0;
+    fmt::print(
+        "server={} work=start what=start leases={} start_ms={:.0f} rss_empty_kib={} "
+        "rss_kib={} rss_started_kib={}\n",
+        options_.server, options_.clients, ms, empty_kib, full_kib, rig_.rack().StatusKib("VmRSS"));
+  }
+
+  [[nodiscard]] std::int64_t TimeMs() const {
+    return static_cast<std::int64_t>(options_.seconds * 1e3);
+  }
+
+  // Fills in what is left open; new clients unless `first` is given.
+  LoadResult One(std::string_view what, LoadOptions load) {
+    const bool fresh = load.first == 0;
+    if (fresh) {
+      load.first = next_;
+      const auto left = static_cast<std::uint32_t>(clients_.size()) - next_;
+      load.count = std::min(load.count == 0 ? left : load.count, left);
+    }
+    load.time_ms = load.time_ms == LoadOptions{}.time_ms ? TimeMs() : load.time_ms;
+    const double cpu = rig_.rack().CpuSeconds();
+    LoadResult result = RunLoad(*wire_, clients_, load);
+    const double cpu_us = (rig_.rack().CpuSeconds() - cpu) * 1e6;
+    if (fresh) {
+      next_ += static_cast<std::uint32_t>(result.begun);
+    }
+    const std::uint64_t wrong = result.wrong + result.naked + Shared(load.first);
+    const auto done = static_cast<double>(std::max<std::uint64_t>(result.done, 1));
+    fmt::print(
+        "server={} work={} what={} rate={:.0f} done_per_s={:.0f} begun={} lost={} "
+        "cpu_us={:.3f} generator_us={:.3f} p50_ms={:.3f} p99_ms={:.3f} max_ms={:.3f} "
+        "wrong={}\n",
+        options_.server, options_.work, what, load.rate,
+        result.seconds > 0 ? done / result.seconds : 0, result.begun, result.begun - result.done,
+        cpu_us / done, result.busy_us, Percentile(result.ms, 0.5), Percentile(result.ms, 0.99),
+        Percentile(result.ms, 1), wrong);
+    (void)std::fflush(stdout);
+    right_ = right_ && result.done > 0 && wrong == 0;
+    return result;
+  }
+
+  // Addresses that two clients were given.
+  [[nodiscard]] std::uint64_t Shared(std::uint32_t first) const {
+    std::vector<std::uint32_t> given;
+    for (std::uint32_t i = first; i < next_; ++i) {
+      if (clients_[i].at == LoadClient::At::kDone) {
+        given.push_back(clients_[i].address.value);
+      }
+    }
+    std::sort(given.begin(), given.end());
+    std::uint64_t shared = 0;
+    for (std::size_t i = 1; i < given.size(); ++i) {
+      shared += given[i] == given[i - 1] ? 1U : 0U;
+    }
+    return shared;
+  }
+
+  // A client asks until it is answered. Negative: it never was.
+  [[nodiscard]] double AnswersAfterMs(std::int64_t begin = NowNs()) {
+    for (int i = 0; i < 6'000 && rig_.rack().alive(); ++i) {
+      const LoadResult result = RunLoad(*wire_, clients_,
+                                        {.work = Work::kDiscover,
+                                         .first = 0,
+                                         .count = 1,
+                                         .window = 1,
+                                         .time_ms = 1,
+                                         .lost_ms = 10});
+      if (result.done == 1) {
+        return static_cast<double>(NowNs() - begin) * 1e-6;
+      }
+    }
+    return -1;
+  }
+
+  const DhcpOptions options_;
+  Rig rig_;
+  std::unique_ptr<LoadWire> wire_;
+  std::vector<LoadClient> clients_;
+  std::uint32_t next_ = 1;  // 0 asks whether the server is there
+  bool right_ = true;
 };
 
 int RunDhcp(DhcpOptions options) {
   if (options.small) {
-    options.rates = {500};
-    options.seconds = 0.2;
+    options.seconds = 0.1;
+    options.clients = 500;
+    options.window = 64;
+    options.rig.leases_max = 20'000;
   }
-  double hosts = 0;
-  for (const double rate : options.rates) {
-    hosts += rate * options.seconds;
+  options.rig.clients = options.work == "local" ? Clients::kLocal : Clients::kRelayed;
+  if (options.server == "flip") {
+    std::error_code error;
+    options.rig.peer = {std::filesystem::read_symlink("/proc/self/exe", error), "flip"};
+  } else if (options.server != "slipway") {
+    options.rig.peer = {options.start, options.server, options.work};
   }
-  options.rig.hosts = static_cast<std::uint32_t>(hosts);
-  Rig rig(options.rig);
-  if (!rig.Up()) {
-    fmt::print(stderr, "{}\n", rig.why());
-    return rig.no_rights() ? kExitSkipped : kExitUnable;
-  }
-  auto wire = DhcpWire::Open(kClientInterface);
-  if (!wire) {
-    fmt::print(stderr, "no packet socket: {}\n", ToString(wire.error().code));
-    return kExitUnable;
-  }
-  (void)rig.region().Stop();
-  fmt::print("{:>9} {:>9} {:>8} {:>8} {:>12} {:>10} {}\n", "begun/s", "acked/s", "begun", "lost",
-             "CPU us/DORA", "commits", "begin to ACK");
-  bool right = true;
-  std::uint32_t first = 0;
-  for (const double rate : options.rates) {
-    const auto count = static_cast<std::uint32_t>(rate * options.seconds);
-    const std::uint64_t commits = rig.RackMetric("slipway_journal_commits_total ");
-    const double cpu = rig.rack().CpuSeconds();
-    DoraResult result = RunDora(*wire, {.first_host = first, .hosts = count, .rate = rate});
-    const double cpu_us = (rig.rack().CpuSeconds() - cpu) * 1e6;
-    const auto acked = static_cast<double>(result.acked);
-    fmt::print("{:>9.0f} {:>9.0f} {:>8} {:>8} {:>12.1f} {:>10} {}\n", rate,
-               result.seconds > 0 ? acked / result.seconds : 0, result.begun,
-               result.begun - result.acked, acked > 0 ? cpu_us / acked : 0,
-               rig.RackMetric("slipway_journal_commits_total ") - commits,
-               Percentiles(result.ack_ms));
-    right = right && result.wrong == 0 && result.naked == 0 && result.acked > 0;
-    first += count;
-  }
-  const std::uint64_t allocations = rig.RackMetric("slipway_sealed_allocations_total ");
-  fmt::print("sealed allocations {}\n", allocations);
-  return right && allocations == 0 ? 0 : kExitWrong;
+  return DhcpLoad(options).Run();
 }
 
 }  // namespace
 
 void AddDhcpCommand(CLI::App& program, int& status) {
   CLI::App* const command =
-      program.add_subcommand("dhcp", "Whole exchanges per second, each lease on disk first");
+      program.add_subcommand("dhcp", "DHCPv4 at load: exchanges with durable leases and more");
   const auto options = std::make_shared<DhcpOptions>();
   AddRigOptions(*command, options->rig);
   command->remove_option(command->get_option("--hosts"));
-  command->add_option("--rate", options->rates, "Exchanges begun per second, one after the other")
+  options->rig.leases_max = 1'048'576;
+  command->add_option("--server", options->server, "slipway, flip, or what --start knows")
+      ->capture_default_str();
+  command->add_option("--start", options->start, "Program that starts the other servers");
+  command->add_option("--work", options->work, "relayed, local, renew, burst or start")
+      ->check(CLI::IsMember({"relayed", "local", "renew", "burst", "start"}))
+      ->capture_default_str();
+  command
+      ->add_option("--rate", options->rates,
+                   "Exchanges begun per second (open loop), one rate after the other; without: "
+                   "as many as it takes, then --part of that")
       ->check(CLI::Range(10, 1'000'000));
+  command->add_option("--part", options->part, "Load of the open loop after the closed one")
+      ->check(CLI::Range(0.01, 2.0))
+      ->capture_default_str();
+  command->add_option("--window", options->window, "Exchanges under way in the closed loop")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
   command->add_option("--seconds", options->seconds, "Length of each")
       ->check(CLI::Range(0.05, 60.0))
       ->capture_default_str();
+  command->add_option("--clients", options->clients, "Clients of renew, burst and start")
+      ->check(CLI::Range(1, 4'000'000))
+      ->capture_default_str();
+  command->add_option("--leases-max", options->rig.leases_max, "Leases of all runs together")
+      ->check(CLI::Range(1'000, 4'000'000))
+      ->capture_default_str();
+  command->add_option("--server-cpu", options->rig.server_cpu, "The server's only core; -1: any");
+  command->add_option("--generator-cpu", options->generator_cpu, "The generator's; -1: any");
   command->add_flag("--small", options->small, "A short one: checks what is right, not speed");
   command->callback([options, &status] { status = RunDhcp(*options); });
 }

@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   slipway::bench::AddReservationCommand(program, status);
   slipway::bench::AddRackMemoryCommand(program, status);
   slipway::bench::AddDhcpCommand(program, status);
+  slipway::bench::AddFlipCommand(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -96,6 +96,11 @@ std::string Percentiles(std::vector<double>& values_ms) {
 Rig::~Rig() {
   (void)rack_.Stop();
   (void)region_.Stop();
+  for (const int file : {near_namespace_, far_namespace_}) {
+    if (file >= 0) {
+      (void)close(file);
+    }
+  }
   if (!path_.empty() && std::getenv("SLIPWAY_BENCH_KEEP") == nullptr) {
     std::error_code error;
     std::filesystem::remove_all(path_, error);
@@ -132,19 +137,58 @@ bool Rig::Up() {
   for (const char* const folder : {"/region", "/rack", "/images"}) {
     (void)mkdir((path_ + folder).c_str(), 0700);
   }
-  return MakeNetwork() && StartRegion() && MakeModel() && MakeHosts() && Enrol();
+  if (!MakeNetwork()) {
+    return false;
+  }
+  if (!options_.peer.empty()) {
+    return StartRack();
+  }
+  return StartRegion() && MakeModel() && MakeHosts() && Enrol();
 }
 
 bool Rig::MakeNetwork() {
   const std::string machines(kMachinesInterface);
   const std::string client(kClientInterface);
-  const std::vector<std::vector<std::string>> steps = {
-      {"link", "set", "lo", "up"},
-      {"link", "add", machines, "type", "veth", "peer", "name", client},
-      {"address", "add", "10.128.0.1/13", "dev", machines},
-      {"link", "set", client, "arp", "off"},
-      {"link", "set", machines, "up"},
-      {"link", "set", client, "up"}};
+  if (!Ip({{"link", "set", "lo", "up"},
+           {"link", "add", machines, "type", "veth", "peer", "name", client},
+           {"address", "add", "10.128.0.1/12", "dev", machines},
+           {"link", "set", machines, "up"}})) {
+    return false;
+  }
+  if (options_.clients == Clients::kReserved) {
+    return Ip({{"link", "set", client, "arp", "off"}, {"link", "set", client, "up"}});
+  }
+  return PartFarEnd();
+}
+
+// The far end in a namespace of its own. A relay there has an address on the wire and its giaddr.
+bool Rig::PartFarEnd() {
+  const auto open_own = [] { return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC); };
+  near_namespace_ = open_own();
+  if (unshare(CLONE_NEWNET) != 0) {
+    return Fails("no right to make a second network namespace");
+  }
+  far_namespace_ = open_own();
+  Move(near_namespace_);
+  const std::string client(kClientInterface);
+  const std::string far = fmt::format("/proc/{}/fd/{}", getpid(), far_namespace_);
+  const bool moved = Ip({{"link", "set", client, "netns", far},
+                         {"route", "add", "10.64.0.0/11", "via", "10.128.0.2"}});
+  return moved && OnFarEnd([&] {
+           return Ip({{"link", "set", "lo", "up"},
+                      {"address", "add", "10.128.0.2/12", "dev", client},
+                      {"address", "add", "10.64.0.1/32", "dev", "lo"},
+                      {"link", "set", client, "up"}});
+         });
+}
+
+void Rig::Move(int network_namespace) {
+  if (network_namespace >= 0) {
+    (void)setns(network_namespace, CLONE_NEWNET);
+  }
+}
+
+bool Rig::Ip(const std::vector<std::vector<std::string>>& steps) {
   for (const auto& step : steps) {
     std::vector<std::string> arguments = {"/usr/bin/env", "ip"};
     arguments.insert(arguments.end(), step.begin(), step.end());
@@ -186,11 +230,33 @@ bool Rig::Post(std::string_view path, std::string_view body) {
 }
 
 bool Rig::MakeModel() {
-  return Post("/v1/fabrics", R"({"name":"bench"})") &&
-         Post("/v1/vlans",
-              R"({"name":"bench","fabric":"bench","vid":0,"unknown_policy":"ignore"})") &&
-         Post("/v1/subnets",
-              R"({"name":"bench","vlan":"bench","cidr":"10.128.0.0/13","lease_seconds":86400})");
+  const bool reserved = options_.clients == Clients::kReserved;
+  const std::string vlan =
+      fmt::format(R"({{"name":"bench","fabric":"bench","vid":0,"unknown_policy":"{}"}})",
+                  reserved ? "ignore" : "local");
+  const auto subnet = [this](std::string_view name, std::string_view cidr) {
+    return Post("/v1/subnets",
+                fmt::format(R"({{"name":"{}","vlan":"bench","cidr":"{}","lease_seconds":86400}})",
+                            name, cidr));
+  };
+  const auto range = [this](std::string_view name, std::string_view first, std::string_view last) {
+    return Post("/v1/ranges",
+                fmt::format(R"({{"subnet":"{}","kind":"dynamic","first":"{}","last":"{}"}})", name,
+                            first, last));
+  };
+  if (!Post("/v1/fabrics", R"({"name":"bench"})") || !Post("/v1/vlans", vlan) ||
+      !subnet("bench", "10.128.0.0/12")) {
+    return false;
+  }
+  switch (options_.clients) {
+    case Clients::kReserved:
+      return true;
+    case Clients::kLocal:
+      return range("bench", "10.129.0.0", "10.143.255.254");
+    case Clients::kRelayed:
+      return subnet("far", "10.64.0.0/11") && range("far", "10.65.0.0", "10.95.255.254");
+  }
+  return false;
 }
 
 MacAddress Rig::HostMac(std::uint32_t host) {
@@ -200,6 +266,9 @@ MacAddress Rig::HostMac(std::uint32_t host) {
 Ipv4Address Rig::HostAddress(std::uint32_t host) { return {kFirstHostAddress + host}; }
 
 bool Rig::MakeHosts() {
+  if (options_.clients != Clients::kReserved) {
+    return true;
+  }
   for (std::uint32_t first = 0; first < options_.hosts; first += kHostsPerBulk) {
     std::string body = "[";
     const std::uint32_t end = std::min(options_.hosts, first + kHostsPerBulk);
@@ -219,9 +288,15 @@ bool Rig::MakeHosts() {
 }
 
 bool Rig::StartRack() {
+  if (!options_.peer.empty()) {
+    std::vector<std::string> peer = options_.peer;
+    peer.push_back(path_);
+    return rack_.Start(peer, path_ + "/rack.log", options_.server_cpu) ||
+           Fails(peer.front() + " cannot be started");
+  }
   admin_.AimUnix(path_ + "/rack/rack.sock");
   return rack_.Start({ProgramDirectory() + "/slipway-rack", "--config", path_ + "/rack.toml"},
-                     path_ + "/rack.log") ||
+                     path_ + "/rack.log", options_.server_cpu) ||
          Fails("slipway-rack cannot be started");
 }
 
@@ -231,8 +306,9 @@ bool Rig::Enrol() {
   (void)chmod((path_ + "/token").c_str(), 0600);
   WriteText(path_ + "/rack.toml",
             fmt::format("name = \"bench\"\nstate_dir = \"{0}/rack\"\nimages_dir = \"{0}/images\"\n"
-                        "join_token_file = \"{0}/token\"\ninterfaces = [\"{1}\"]\nio = \"{2}\"\n",
-                        path_, kMachinesInterface, options_.io));
+                        "join_token_file = \"{0}/token\"\ninterfaces = [\"{1}\"]\nio = \"{2}\"\n"
+                        "leases_max = {3}\n",
+                        path_, kMachinesInterface, options_.io, options_.leases_max));
   if (!StartRack()) {
     return false;
   }

@@ -5,6 +5,9 @@
 //
 //   region --- loopback --- rack --- machines0 (veth) client0 --- the bench
 //
+// `slipway-bench dhcp` has the far end in a second namespace, where a relay can have addresses, and
+// may have another server in the place of region and rack.
+//
 // One thread. Cold code.
 #pragma once
 
@@ -25,6 +28,7 @@ inline constexpr std::string_view kClientInterface = "client0";
 inline constexpr Ipv4Address kRackAddress{0x0A80'0001};          // 10.128.0.1/13
 inline constexpr std::uint32_t kFirstHostAddress = 0x0A80'0400;  // 10.128.4.0
 inline constexpr std::uint32_t kFirstNewAddress = 0x0A84'0000;   // 10.132.0.0: reservation bench
+inline constexpr Ipv4Address kRelayAddress{0x0A40'0001};         // 10.64.0.1/11: giaddr, far end
 
 [[nodiscard]] std::int64_t NowNs();
 
@@ -33,6 +37,12 @@ inline constexpr std::uint32_t kFirstNewAddress = 0x0A84'0000;   // 10.132.0.0: 
 
 // "p50 1.23  p99 ...  ms": of milliseconds.
 [[nodiscard]] std::string Percentiles(std::vector<double>& values_ms);
+
+// A session of its own with the best autogroup there is, so that other sessions of the machine
+// weigh less on the figures. Without the right to it, it stays as it is.
+void LeaveOtherSessions();
+// The calling thread runs on this core alone. False: there is no such core.
+[[nodiscard]] bool PinToCpu(int cpu);
 
 // A child with its outputs appended to a file. It gets SIGKILL when its owner goes.
 class Child {
@@ -43,7 +53,9 @@ class Child {
 
   ~Child() { Kill(); }
 
-  [[nodiscard]] bool Start(const std::vector<std::string>& arguments, const std::string& log);
+  // `cpu`: the only core it may use; -1: any.
+  [[nodiscard]] bool Start(const std::vector<std::string>& arguments, const std::string& log,
+                           int cpu = -1);
   // SIGTERM and up to 10 s; then SIGKILL. False if it had to be killed.
   bool Stop();
   void Kill();
@@ -99,10 +111,22 @@ class HttpClient {
   std::string received_;
 };
 
+// Where dynamic clients are; what the model and the wire are made for.
+enum class Clients : std::uint8_t {
+  kReserved,  // on the wire, with a reservation each
+  kLocal,     // on the wire, from a range of 10.128.0.0/12
+  kRelayed,   // behind a relay, from a range of 10.64.0.0/11
+};
+
 struct RigOptions {
   std::string directory = "/tmp";  // on which disk the state lies
   std::string io = "auto";
   std::uint32_t hosts = 10'000;
+  Clients clients = Clients::kReserved;
+  int server_cpu = -1;
+  std::uint32_t leases_max = 131'072;
+  // Not empty: this instead of region and rack, with the state's directory appended.
+  std::vector<std::string> peer;
 };
 
 class Rig {
@@ -117,7 +141,18 @@ class Rig {
   // Puts this process into the namespace and starts everything: region, model, hosts, rack. Returns
   // when the rack serves all of it. False, with `why`: it cannot be done here.
   [[nodiscard]] bool Up();
+  // The peer, if there is one, instead of the rack.
   [[nodiscard]] bool StartRack();
+
+  // Calls `open` in the namespace of the wire's far end, for sockets to be made there.
+  template <typename Open>
+  auto OnFarEnd(Open open) {
+    Move(far_namespace_);
+    auto result = open();
+    Move(near_namespace_);
+    return result;
+  }
+
   // Until what is live on the rack is what the region wants there.
   [[nodiscard]] bool WaitCurrent();
   // /readyz of the rack says 200.
@@ -142,6 +177,9 @@ class Rig {
  private:
   [[nodiscard]] bool Fails(std::string why);
   [[nodiscard]] bool MakeNetwork();
+  [[nodiscard]] bool PartFarEnd();
+  [[nodiscard]] bool Ip(const std::vector<std::vector<std::string>>& steps);
+  static void Move(int network_namespace);
   [[nodiscard]] bool StartRegion();
   [[nodiscard]] bool MakeModel();
   [[nodiscard]] bool MakeHosts();
@@ -155,6 +193,8 @@ class Rig {
   std::string path_;
   std::string why_;
   bool no_rights_ = false;
+  int near_namespace_ = -1;
+  int far_namespace_ = -1;
   Child region_;
   Child rack_;
   HttpClient api_;

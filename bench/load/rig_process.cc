@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -25,8 +26,8 @@ namespace {
 
 constexpr std::int64_t kCallNs = 60'000'000'000;
 
-// A session of its own with the best autogroup there is, so that other sessions of the machine
-// weigh less on the figures. Without the right to it, it stays as it is.
+}  // namespace
+
 void LeaveOtherSessions() {
   (void)setsid();
   const int file = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
@@ -36,9 +37,14 @@ void LeaveOtherSessions() {
   }
 }
 
-}  // namespace
+bool PinToCpu(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(cpu), &set);
+  return sched_setaffinity(0, sizeof(set), &set) == 0;
+}
 
-bool Child::Start(const std::vector<std::string>& arguments, const std::string& log) {
+bool Child::Start(const std::vector<std::string>& arguments, const std::string& log, int cpu) {
   Kill();
   const pid_t parent = getpid();
   pid_ = fork();
@@ -50,6 +56,9 @@ bool Child::Start(const std::vector<std::string>& arguments, const std::string& 
     _exit(127);
   }
   LeaveOtherSessions();
+  if (cpu >= 0 && !PinToCpu(cpu)) {
+    _exit(127);
+  }
   const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   (void)dup2(file, STDOUT_FILENO);
   (void)dup2(file, STDERR_FILENO);

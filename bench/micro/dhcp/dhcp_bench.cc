@@ -128,24 +128,60 @@ void BM_Decode(benchmark::State& state) {
 
 BENCHMARK(BM_Decode);
 
-// The last free address of a pool of 131,072.
-void BM_AllocateFromAFullPool(benchmark::State& state) {
-  constexpr std::uint32_t kSize = 131'072;
-  std::vector<std::uint64_t> words(lease::FreeMap::WordsFor(kSize));
-  lease::FreeMap map(words, kSize);
-  for (std::uint32_t i = 0; i < kSize; ++i) {
-    map.Take(i);
+// An address for a client that was never seen, from a /16 of which `bound` addresses are taken; the
+// offer lapses, so that the range stays as full as it is.
+void Allocate(benchmark::State& state, std::uint32_t bound) {
+  test::BootLab boot;
+  boot.subnet.prefix = *IpPrefix::Parse("10.76.0.0/14");
+  boot.range.first = test::V4("10.78.0.0");
+  boot.range.last = test::V4("10.78.255.255");
+  const config::SnapshotRef snapshot = boot.AddNetwork().Finish();
+  lease::LeaseTable table(Fleet::Options());
+  table.Rebuild(*snapshot);
+  Instant now{1'000'000'000};
+  std::uint64_t last_mac = 0x0400'0000'0000;
+  // Machines that are known: unknown ones leave a part of each range to them.
+  const auto next_client = [&] {
+    const MacAddress mac = MacAddress::FromU64(++last_mac);
+    return lease::Client{
+        .key = lease::ClientKey::FromMac(mac), .mac = mac, .vlan = boot.vlan.id, .machine = 1};
+  };
+  const auto allocate = [&](const lease::Client& client) {
+    return table.Offer({.client = client,
+                        .subnet = boot.subnet.id,
+                        .reserved = {},
+                        .requested = {},
+                        .excluded = {}},
+                       *snapshot, now);
+  };
+  const Duration years = Duration::Seconds(100'000'000);
+  for (std::uint32_t i = 0; i < bound; ++i) {
+    const lease::Client client = next_client();
+    const auto given = allocate(client);
+    if (!given || !table.Bind(client, (*given)->address, years, now, {})) {
+      std::abort();
+    }
   }
-  std::uint32_t from = 1;
+  const std::uint64_t before = allocations;
   for (auto _ : state) {
-    from = (from * 1'664'525U + 1'013'904'223U) % kSize;
-    map.Free((from * 7) % kSize);
-    const auto found = map.NextFree(from);
-    map.Take(*found);
+    const auto given = allocate(next_client());
+    if (!given) {
+      state.SkipWithError("no address");
+      break;
+    }
+    now = now + lease::kOfferHold + Duration::Millis(1);
+    const lease::Lease* ended = nullptr;
+    benchmark::DoNotOptimize(table.Expire(now, std::span(&ended, 1)));
   }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
 }
 
-BENCHMARK(BM_AllocateFromAFullPool);
+void AllocateEmpty(benchmark::State& state) { Allocate(state, 0); }
+
+void AllocateFull(benchmark::State& state) { Allocate(state, 65'470); }
+
+BENCHMARK(AllocateEmpty);
+BENCHMARK(AllocateFull);
 
 }  // namespace
 }  // namespace slipway::dhcp

@@ -282,7 +282,7 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
   }
   const Reason reason = Send(exchange,
                              {.type = MessageType::kOffer,
-                              .yiaddr = (*offer)->address,
+                              .yiaddr = (*offer)->address.v4(),
                               .lease = LeaseFor(exchange),
                               .message = {}},
                              Reason::kOffered);

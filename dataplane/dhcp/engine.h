@@ -71,8 +71,8 @@ struct Counters {
 // Where a packet came in and what the rack is there.
 struct ReceiveContext {
   std::uint32_t ifindex = 0;
-  const config::VlanRecord* vlan = nullptr;      // the interface's; nullptr: not served
-  std::span<const Ipv4Address> local_addresses;  // the rack's on that interface
+  const config::VlanRecord* vlan = nullptr;    // the interface's; nullptr: not served
+  std::span<const IpAddress> local_addresses;  // the rack's IPv4 ones on that interface
   Ipv4Address source;
   std::uint16_t source_port = 0;
   Ipv4Address destination;  // by PKTINFO
@@ -96,7 +96,7 @@ struct Reply {
 
 // Names one record of one address.
 struct Ticket {
-  Ipv4Address address;
+  IpAddress address;
   std::uint64_t version = 0;
 };
 

@@ -37,8 +37,8 @@ const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot, config:
 
 bool Dhcp4Engine::Exchange::IsOurs(Ipv4Address address) const noexcept {
   return !address.is_any() &&
-         (address == server ||
-          std::ranges::find(context.local_addresses, address) != context.local_addresses.end());
+         (address == server || std::ranges::find(context.local_addresses, IpAddress(address)) !=
+                                   context.local_addresses.end());
 }
 
 void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noexcept {
@@ -55,7 +55,8 @@ void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noe
     // The address that the relay or client used, a virtual one included.
     server = context.destination;
   } else {
-    for (const Ipv4Address local : context.local_addresses) {
+    for (const IpAddress& each : context.local_addresses) {
+      const Ipv4Address local = each.v4();
       if (server.is_any() ||
           (chosen != nullptr && HasAddress(*chosen, local) && !HasAddress(*chosen, server))) {
         server = local;

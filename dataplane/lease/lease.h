@@ -19,7 +19,7 @@ using config::RecordId;
 
 inline constexpr std::size_t kClientIdBytesMax = 64;
 
-// Option 61 as received. Longer ones are no identity (they are cut for the record only).
+// Option 61, or DUID and IAID, as received. Longer ones are not kept.
 struct ClientId {
   std::array<std::byte, kClientIdBytesMax> bytes{};
   std::uint8_t size = 0;
@@ -32,14 +32,18 @@ struct ClientId {
   friend bool operator==(const ClientId&, const ClientId&) = default;
 };
 
-// The identity of a client: its MAC, so that firmware, loader and OS get one address; a hash of the
-// client id only for clients without a usable MAC. 128 bits, never 0.
+enum class Family : std::uint8_t { kV4, kV6 };
+
+// The identity of a client in one family: its MAC, so that firmware, loader and OS get one address;
+// a hash of the client id (DUID and IAID) only for clients without a usable MAC. A machine has one
+// key, and one lease, per family. 128 bits, never 0.
 struct ClientKey {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
 
-  [[nodiscard]] static ClientKey FromMac(MacAddress mac) noexcept;
-  [[nodiscard]] static ClientKey FromClientId(ByteSpan client_id) noexcept;
+  [[nodiscard]] static ClientKey FromMac(MacAddress mac, Family family = Family::kV4) noexcept;
+  [[nodiscard]] static ClientKey FromClientId(ByteSpan client_id,
+                                              Family family = Family::kV4) noexcept;
 
   friend constexpr auto operator<=>(const ClientKey&, const ClientKey&) = default;
 };
@@ -55,13 +59,17 @@ enum class State : std::uint8_t {
 
 [[nodiscard]] std::string_view ToString(State state) noexcept;
 
+// What a newer record of the same address replaces in the journal: not 0, injective within a /64
+// and within IPv4.
+[[nodiscard]] std::uint64_t JournalKey(const IpAddress& address) noexcept;
+
 // An index that points nowhere.
 inline constexpr std::uint32_t kNone = 0xFFFF'FFFF;
 inline constexpr std::uint16_t kNoPool = 0xFFFF;
 
 // Read it; only LeaseTable changes it.
 struct Lease {
-  Ipv4Address address;
+  IpAddress address;
   State state = State::kFree;
   bool durable = false;  // the record of this version is known to be on disk
   // An offer to the client that had the address before: falls back to this state when unused.
@@ -82,7 +90,14 @@ struct Lease {
   std::uint32_t heap_at = kNone;
   std::uint32_t list_previous = kNone;
   std::uint32_t list_next = kNone;
+  std::uint32_t detail = kNone;  // in the table's arena
+
+  [[nodiscard]] Family family() const noexcept {
+    return address.is_v4() ? Family::kV4 : Family::kV6;
+  }
 };
+
+static_assert(sizeof(Lease) <= 128, "two cache lines");
 
 // What is kept for people and records, apart from what packets need.
 struct LeaseDetail {

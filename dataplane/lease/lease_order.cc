@@ -10,10 +10,12 @@ void LeaseTable::Attach(Lease& lease) noexcept {
   lease.pool = kNoPool;
   if (index != kNoPool) {
     Pool& pool = pools_[index];
-    const std::uint32_t position = PositionOf(pool, lease.address);
-    if (position != kNone) {
+    const std::uint64_t position = PositionOf(pool, lease.address);
+    if (position != kNoPosition) {
       lease.pool = index;
-      pool.map.Take(position);
+      if (pool.dense) {
+        pool.map.Take(static_cast<std::uint32_t>(position));
+      }
       ++pool.counts[static_cast<std::size_t>(lease.state)];
     }
   }
@@ -135,7 +137,11 @@ void LeaseTable::CheckEntry(const Lease& lease) const {
   if (lease.pool != kNoPool) {
     const Pool& pool = pools_[lease.pool];
     SLIP_CHECK(pool.subnet == lease.subnet);
-    SLIP_CHECK(pool.map.IsTaken(PositionOf(pool, lease.address)));
+    SLIP_CHECK(pool.prefix.Contains(lease.address));
+    const std::uint64_t position = PositionOf(pool, lease.address);
+    SLIP_CHECK(position < pool.size);
+    SLIP_CHECK(AddressAt(pool, position) == lease.address);
+    SLIP_CHECK(!IsFree(pool, position, lease.address));
   }
 }
 
@@ -168,7 +174,8 @@ void LeaseTable::CheckInvariants() const {
     }
     SLIP_CHECK(counted == in_pool[i]);
     // The rest of the taken positions are reservations and the like, found on the way.
-    SLIP_CHECK(pool.map.size() - pool.map.free_count() >= counted);
+    SLIP_CHECK(!pool.dense || pool.map.size() - pool.map.free_count() >= counted);
+    SLIP_CHECK(counted <= pool.size);
   }
 }
 

@@ -14,20 +14,36 @@ std::uint64_t MixAddress(std::uint64_t hash, const IpAddress& address) {
   return Mix64(hash ^ LoadBig<std::uint64_t>(bytes.data() + 8));
 }
 
-// First and last value of a range, cut to its subnet; first > last if nothing is left.
+// A range, cut to its subnet; empty if nothing is left.
 struct Bounds {
-  std::uint64_t first = 1;
-  std::uint64_t last = 0;
+  AddressNumber first{.high = 0, .low = 1};
+  AddressNumber last;
+
+  [[nodiscard]] bool is_empty() const { return last < first; }
 };
 
 Bounds BoundsOf(const config::RangeRecord& range, const config::SubnetRecord& subnet) {
-  if (!range.first.is_v4() || !range.last.is_v4()) {
+  const bool v4 = subnet.prefix.address.is_v4();
+  if (range.first.is_v4() != v4 || range.last.is_v4() != v4) {
     return {};
   }
-  const std::uint64_t network = subnet.prefix.address.v4().value;
-  const std::uint64_t size = std::uint64_t{1} << (32 - subnet.prefix.bits);
-  return {.first = std::max<std::uint64_t>(network, range.first.v4().value),
-          .last = std::min<std::uint64_t>(network + size - 1, range.last.v4().value)};
+  const NetworkBounds network = NetworkBounds::Of(subnet.prefix);
+  return {.first = std::max(network.first, AddressNumber::Of(range.first)),
+          .last = std::min(network.last, AddressNumber::Of(range.last))};
+}
+
+// RFC 4291 2.6.1 and RFC 2526 2: the subnet's anycast addresses.
+bool IsAnycast6(const IpPrefix& prefix, AddressNumber address) {
+  constexpr std::uint64_t kReservedLast = 0x7F;
+  const NetworkBounds network = NetworkBounds::Of(prefix);
+  if (address == network.first) {
+    return true;
+  }
+  if (prefix.bits == 64) {
+    constexpr std::uint64_t kEui64Last = 0xFDFF'FFFF'FFFF'FFFF;
+    return address.low <= kEui64Last && kEui64Last - address.low <= kReservedLast;
+  }
+  return prefix.bits <= 120 && network.last.Minus(address) <= kReservedLast;
 }
 
 }  // namespace
@@ -63,9 +79,6 @@ RebuildResult LeaseTable::Rebuild(const config::Snapshot& snapshot) {
   maintain_pool_ = 0;
   maintain_position_ = 0;
   for (const config::SubnetRecord& subnet : snapshot.subnets()) {
-    if (!subnet.prefix.address.is_v4()) {
-      continue;
-    }
     if (pool_count_ == pools_.size()) {
       ++result.pools_cut;
       continue;
@@ -79,85 +92,105 @@ RebuildResult LeaseTable::Rebuild(const config::Snapshot& snapshot) {
   return result;
 }
 
-// Dynamic ranges without the reserved ones, whichever way they overlap.
 void LeaseTable::BuildPool(const config::SubnetRecord& subnet, const config::Snapshot& snapshot,
                            RebuildResult& result) noexcept {
   Pool& pool = pools_[pool_count_++];
   pool = Pool{};
   pool.subnet = subnet.id;
   pool.prefix = subnet.prefix;
-  pool.gateway = subnet.gateway.is_v4() ? subnet.gateway.v4() : Ipv4Address{};
+  pool.gateway = subnet.gateway;
   pool.segment_first = segment_count_;
-  std::uint64_t at = 0;
-  while (true) {
-    // The run that begins at the next dynamic address at or after `at` ...
-    std::uint64_t start = UINT64_MAX;
-    std::uint64_t end = 0;
-    for (const config::RangeRecord& range : snapshot.RangesOf(subnet.id)) {
-      const Bounds bounds = BoundsOf(range, subnet);
-      if (range.kind != config::RangeKind::kDynamic || bounds.first > bounds.last ||
-          bounds.last < at) {
-        continue;
-      }
-      const std::uint64_t first = std::max(bounds.first, at);
-      if (first < start || (first == start && bounds.last > end)) {
-        start = first;
-        end = bounds.last;
-      }
-    }
-    if (start == UINT64_MAX) {
-      break;
-    }
-    // ... up to the next reserved one.
-    std::uint64_t skip_to = 0;
-    for (const config::RangeRecord& range : snapshot.RangesOf(subnet.id)) {
-      const Bounds bounds = BoundsOf(range, subnet);
-      if (range.kind != config::RangeKind::kReserved || bounds.first > bounds.last) {
-        continue;
-      }
-      if (bounds.first <= start && start <= bounds.last) {
-        skip_to = std::max(skip_to, bounds.last + 1);
-      } else if (bounds.first > start && bounds.first <= end) {
-        end = bounds.first - 1;
-      }
-    }
-    if (skip_to != 0) {
-      at = skip_to;
-      continue;
-    }
-    AddSegment(pool, static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(end), result);
-    at = end + 1;
+  AddSegments(pool, subnet, snapshot, result);
+  const std::uint64_t left = options_.pool_addresses_max - result.addresses;
+  const bool large = pool.size > left || pool.size > kSparseFactor * options_.leases_max;
+  if (large && !pool.prefix.address.is_v4()) {
+    pool.dense = false;
+    ++result.sparse_pools;
+    return;
   }
-  std::uint32_t size = 0;
-  for (std::uint32_t i = 0; i < pool.segment_count; ++i) {
-    size += segments_[pool.segment_first + i].count;
+  if (pool.size > left) {
+    result.addresses_cut += pool.size - left;
+    CutPool(pool, left);
   }
+  const auto size = static_cast<std::uint32_t>(pool.size);
   const std::size_t words = FreeMap::WordsFor(size);
   pool.map = FreeMap(std::span(words_).subspan(words_used_, words), size);
   words_used_ += words;
   result.addresses += size;
 }
 
-void LeaseTable::AddSegment(Pool& pool, std::uint32_t first, std::uint32_t last,
+// Dynamic ranges without the reserved ones, whichever way they overlap.
+void LeaseTable::AddSegments(Pool& pool, const config::SubnetRecord& subnet,
+                             const config::Snapshot& snapshot, RebuildResult& result) noexcept {
+  AddressNumber at;
+  do {
+    // The run that begins at the next dynamic address at or after `at` ...
+    Bounds run;
+    for (const config::RangeRecord& range : snapshot.RangesOf(subnet.id)) {
+      Bounds bounds = BoundsOf(range, subnet);
+      bounds.first = std::max(bounds.first, at);
+      if (range.kind != config::RangeKind::kDynamic || bounds.is_empty()) {
+        continue;
+      }
+      if (run.is_empty() || bounds.first < run.first ||
+          (bounds.first == run.first && bounds.last > run.last)) {
+        run = bounds;
+      }
+    }
+    if (run.is_empty()) {
+      return;
+    }
+    // ... up to the next reserved one.
+    bool reserved = false;
+    for (const config::RangeRecord& range : snapshot.RangesOf(subnet.id)) {
+      const Bounds bounds = BoundsOf(range, subnet);
+      if (range.kind != config::RangeKind::kReserved || bounds.is_empty()) {
+        continue;
+      }
+      if (bounds.first <= run.first && run.first <= bounds.last) {
+        at = reserved ? std::max(at, bounds.last.Plus(1)) : bounds.last.Plus(1);
+        reserved = true;
+      } else if (bounds.first > run.first && bounds.first <= run.last) {
+        run.last = bounds.first.Before();
+      }
+    }
+    if (!reserved) {
+      AddSegment(pool, run.first, run.last, result);
+      at = run.last.Plus(1);
+    }
+  } while (!at.is_zero());  // Past the last address of all.
+}
+
+void LeaseTable::AddSegment(Pool& pool, AddressNumber first, AddressNumber last,
                             RebuildResult& result) noexcept {
-  std::uint32_t position = 0;
-  if (pool.segment_count > 0) {
-    const Segment& before = segments_[segment_count_ - 1];
-    position = before.position + before.count;
+  const std::uint64_t distance = last.Minus(first);
+  const std::uint64_t wanted = distance == UINT64_MAX ? UINT64_MAX : distance + 1;
+  if (segment_count_ == segments_.size()) {
+    result.addresses_cut += wanted;
+    return;
   }
-  const std::uint64_t wanted = std::uint64_t{last} - first + 1;
-  const std::uint64_t taken = std::uint64_t{result.addresses} + position;
-  const std::uint64_t left =
-      options_.pool_addresses_max > taken ? options_.pool_addresses_max - taken : 0;
-  const std::uint64_t count =
-      segment_count_ == segments_.size() ? 0 : std::min<std::uint64_t>(wanted, left);
-  result.addresses_cut += static_cast<std::uint32_t>(wanted - count);
+  const std::uint64_t count = std::min(wanted, kPoolAddressesMax - pool.size);
   if (count == 0) {
     return;
   }
-  segments_[segment_count_++] =
-      Segment{.first = first, .count = static_cast<std::uint32_t>(count), .position = position};
+  segments_[segment_count_++] = Segment{.first = first, .count = count, .position = pool.size};
   ++pool.segment_count;
+  pool.size += count;
+}
+
+// Leaves the first `size` addresses.
+void LeaseTable::CutPool(Pool& pool, std::uint64_t size) noexcept {
+  while (pool.size > size) {
+    Segment& segment = segments_[pool.segment_first + pool.segment_count - 1];
+    if (segment.position < size) {
+      segment.count = size - segment.position;
+      pool.size = size;
+      return;
+    }
+    pool.size = segment.position;
+    --pool.segment_count;
+    --segment_count_;
+  }
 }
 
 // Oldest first, as the lists want it.
@@ -190,27 +223,40 @@ std::uint16_t LeaseTable::PoolOf(RecordId subnet) const noexcept {
              : static_cast<std::uint16_t>(found - pools_.begin());
 }
 
-std::uint32_t LeaseTable::PositionOf(const Pool& pool, Ipv4Address address) const noexcept {
+std::uint64_t LeaseTable::PositionOf(const Pool& pool, IpAddress address) const noexcept {
+  const AddressNumber number = AddressNumber::Of(address);
   const std::span segments = std::span(segments_).subspan(pool.segment_first, pool.segment_count);
-  const auto after =
-      std::upper_bound(segments.begin(), segments.end(), address.value,
-                       [](std::uint32_t value, const Segment& s) { return value < s.first; });
+  const auto after = std::upper_bound(
+      segments.begin(), segments.end(), number,
+      [](const AddressNumber& value, const Segment& s) { return value < s.first; });
   if (after == segments.begin()) {
-    return kNone;
+    return kNoPosition;
   }
   const Segment& segment = *(after - 1);
-  const std::uint32_t offset = address.value - segment.first;
-  return offset < segment.count ? segment.position + offset : kNone;
+  const std::uint64_t offset = number.Minus(segment.first);
+  return offset < segment.count ? segment.position + offset : kNoPosition;
 }
 
-Ipv4Address LeaseTable::AddressAt(const Pool& pool, std::uint32_t position) const noexcept {
+IpAddress LeaseTable::AddressAt(const Pool& pool, std::uint64_t position) const noexcept {
   const std::span segments = std::span(segments_).subspan(pool.segment_first, pool.segment_count);
   const auto after =
       std::upper_bound(segments.begin(), segments.end(), position,
-                       [](std::uint32_t value, const Segment& s) { return value < s.position; });
+                       [](std::uint64_t value, const Segment& s) { return value < s.position; });
   SLIP_CHECK(after != segments.begin());
   const Segment& segment = *(after - 1);
-  return {segment.first + (position - segment.position)};
+  return segment.first.Plus(position - segment.position).ToAddress();
+}
+
+bool LeaseTable::IsFree(const Pool& pool, std::uint64_t position,
+                        IpAddress address) const noexcept {
+  return pool.dense ? !pool.map.IsTaken(static_cast<std::uint32_t>(position))
+                    : FindSlot(address) == kNone;
+}
+
+void LeaseTable::FreePosition(Pool& pool, IpAddress address) noexcept {
+  if (pool.dense) {
+    pool.map.Free(static_cast<std::uint32_t>(PositionOf(pool, address)));
+  }
 }
 
 PoolCounts LeaseTable::CountsOf(RecordId subnet) const noexcept {
@@ -220,30 +266,39 @@ PoolCounts LeaseTable::CountsOf(RecordId subnet) const noexcept {
   }
   const Pool& pool = pools_[index];
   const auto count = [&](State state) { return pool.counts[static_cast<std::size_t>(state)]; };
-  return {.size = pool.map.size(),
-          .free = pool.map.free_count(),
-          .offered = count(State::kOffered),
-          .bound = count(State::kBound),
-          .reusable = count(State::kReleased) + count(State::kExpired),
-          .declined = count(State::kDeclined)};
+  PoolCounts counts{.size = pool.size,
+                    .free = pool.map.free_count(),
+                    .offered = count(State::kOffered),
+                    .bound = count(State::kBound),
+                    .reusable = count(State::kReleased) + count(State::kExpired),
+                    .declined = count(State::kDeclined)};
+  if (!pool.dense) {
+    counts.free = pool.size - counts.offered - counts.bound - counts.reusable - counts.declined;
+  }
+  return counts;
 }
 
 // ---- allocation ----
 
-// Neither network nor broadcast address (of subnets that have them) nor gateway.
-bool LeaseTable::IsHostAddress(const Pool& pool, Ipv4Address address) noexcept {
+// Neither network nor broadcast address (of subnets that have them) nor gateway nor anycast.
+bool LeaseTable::IsHostAddress(const Pool& pool, IpAddress address) noexcept {
   if (address == pool.gateway) {
     return false;
   }
-  if (pool.prefix.bits >= 31) {
-    return true;  // RFC 3021: no such addresses.
+  const bool v4 = pool.prefix.address.is_v4();
+  if (pool.prefix.bits >= (v4 ? 31 : 127)) {
+    return true;  // RFC 3021, RFC 6164: no such addresses.
   }
-  const std::uint32_t host = address.value & ~Ipv4Mask(pool.prefix.bits).value;
-  return host != 0 && host != ~Ipv4Mask(pool.prefix.bits).value;
+  const AddressNumber number = AddressNumber::Of(address);
+  if (!v4) {
+    return !IsAnycast6(pool.prefix, number);
+  }
+  const NetworkBounds network = NetworkBounds::Of(pool.prefix);
+  return number != network.first && number != network.last;
 }
 
-bool LeaseTable::IsExcluded(const Pool& pool, Ipv4Address address,
-                            std::span<const Ipv4Address> excluded,
+bool LeaseTable::IsExcluded(const Pool& pool, IpAddress address,
+                            std::span<const IpAddress> excluded,
                             const config::Snapshot& snapshot) noexcept {
   return !IsHostAddress(pool, address) ||
          std::find(excluded.begin(), excluded.end(), address) != excluded.end() ||
@@ -274,7 +329,7 @@ Result<Lease*> LeaseTable::OfferReserved(const OfferRequest& request, Lease* own
     there = Find(request.reserved);
   }
   if (there == nullptr) {
-    there = Insert(request.reserved, request.subnet, now);
+    there = Insert(request.reserved, request.subnet, true, now);
     if (there == nullptr) {
       return Fail(ErrorCode::kFull);
     }
@@ -287,7 +342,7 @@ Result<const Lease*> LeaseTable::Offer(const OfferRequest& request,
                                        const config::Snapshot& snapshot, Instant now) {
   const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
   Lease* own = slot == kNone ? nullptr : &entries_[slot];
-  if (!request.reserved.is_any()) {
+  if (request.reserved.is_set()) {
     return OfferReserved(request, own, now);
   }
   const std::uint16_t pool = PoolOf(request.subnet);
@@ -311,42 +366,67 @@ Lease* LeaseTable::Allocate(const OfferRequest& request, std::uint16_t index,
   if (request.client.machine == 0 && counts.free + counts.reusable <= counts.size / kKnownShare) {
     return nullptr;
   }
-  const auto take = [&](Ipv4Address address) -> Lease* {
-    const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
-    if (slot != kNone) {
-      MoveAway(entries_[slot], now);
-    }
-    Lease* lease = Insert(address, request.subnet, now);
-    if (lease != nullptr) {
-      (void)Hold(*lease, request.client, now);
-      lease->before = State::kFree;
-    }
-    return lease;
-  };
-  const std::uint32_t wanted = PositionOf(pool, request.requested);
-  if (wanted != kNone && !pool.map.IsTaken(wanted) &&
+  const std::uint64_t wanted =
+      request.requested.is_set() ? PositionOf(pool, request.requested) : kNoPosition;
+  if (wanted != kNoPosition && IsFree(pool, wanted, request.requested) &&
       !IsExcluded(pool, request.requested, request.excluded, snapshot)) {
-    return take(request.requested);
+    return TakeFree(request, request.requested, now);
   }
-  if (pool.map.size() == 0) {
-    return nullptr;
+  const IpAddress found =
+      pool.dense ? FindFree(request, pool, snapshot) : FindFreeSparse(request, pool, snapshot);
+  return found.is_set() ? TakeFree(request, found, now) : Reuse(request, pool, snapshot, now);
+}
+
+// The next free address after the client's hash; not set if there is none.
+IpAddress LeaseTable::FindFree(const OfferRequest& request, Pool& pool,
+                               const config::Snapshot& snapshot) noexcept {
+  if (pool.size == 0) {
+    return {};
   }
   const std::uint64_t hash = HashClient(request.client.key, request.client.vlan) >> 32;
-  auto from = static_cast<std::uint32_t>(hash * pool.map.size() >> 32);
+  auto from = static_cast<std::uint32_t>(hash * pool.size >> 32);
   for (int probe = 0; probe < kProbesMax; ++probe) {
     const std::optional<std::uint32_t> position = pool.map.NextFree(from);
     if (!position) {
       break;
     }
-    const Ipv4Address address = AddressAt(pool, *position);
+    const IpAddress address = AddressAt(pool, *position);
     if (!IsExcluded(pool, address, request.excluded, snapshot)) {
-      return take(address);
+      return address;
     }
     // Reserved inside the range: not looked at again until Maintain finds it free.
     pool.map.Take(*position);
     from = *position;
   }
-  return Reuse(request, pool, snapshot, now);
+  return {};
+}
+
+// The first of the client's hashes that nobody has.
+IpAddress LeaseTable::FindFreeSparse(const OfferRequest& request, const Pool& pool,
+                                     const config::Snapshot& snapshot) const noexcept {
+  std::uint64_t hash = HashClient(request.client.key, request.client.vlan);
+  for (int probe = 0; probe < kSparseProbesMax; ++probe) {
+    const IpAddress address = AddressAt(pool, hash % pool.size);
+    if (FindSlot(address) == kNone && !IsExcluded(pool, address, request.excluded, snapshot)) {
+      return address;
+    }
+    hash = Mix64(hash);
+  }
+  return {};
+}
+
+// REQUIRES: no entry has the address.
+Lease* LeaseTable::TakeFree(const OfferRequest& request, IpAddress address, Instant now) noexcept {
+  const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
+  if (slot != kNone) {
+    MoveAway(entries_[slot], now);
+  }
+  Lease* lease = Insert(address, request.subnet, request.client.machine != 0, now);
+  if (lease != nullptr) {
+    (void)Hold(*lease, request.client, now);
+    lease->before = State::kFree;
+  }
+  return lease;
 }
 
 // The address that is over for the longest time, or else an offer that nobody took.
@@ -366,7 +446,7 @@ Lease* LeaseTable::Reuse(const OfferRequest& request, Pool& pool, const config::
       return nullptr;
     }
   }
-  const Ipv4Address address = entries_[found].address;
+  const IpAddress address = entries_[found].address;
   const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
   if (slot != kNone && slot != found) {
     MoveAway(entries_[slot], now);
@@ -375,14 +455,14 @@ Lease* LeaseTable::Reuse(const OfferRequest& request, Pool& pool, const config::
   return lease == nullptr ? nullptr : TakeOver(*lease, request, now);
 }
 
-Result<const Lease*> LeaseTable::Claim(const OfferRequest& request, Ipv4Address address,
+Result<const Lease*> LeaseTable::Claim(const OfferRequest& request, IpAddress address,
                                        const config::Snapshot& snapshot, Instant now) {
-  if (address == request.reserved && !address.is_any()) {
+  if (address == request.reserved && address.is_set()) {
     return Offer(request, snapshot, now);
   }
   const std::uint16_t index = PoolOf(request.subnet);
-  if (index == kNoPool || !request.reserved.is_any() ||
-      PositionOf(pools_[index], address) == kNone ||
+  if (index == kNoPool || request.reserved.is_set() ||
+      PositionOf(pools_[index], address) == kNoPosition ||
       IsExcluded(pools_[index], address, request.excluded, snapshot)) {
     return Fail(ErrorCode::kNotFound);
   }
@@ -398,20 +478,15 @@ Result<const Lease*> LeaseTable::Claim(const OfferRequest& request, Ipv4Address 
   }
   Lease* lease = Find(address);
   if (lease == nullptr) {
-    lease = Insert(address, request.subnet, now);
-    if (lease == nullptr) {
-      return Fail(ErrorCode::kFull);
-    }
-    (void)Hold(*lease, request.client, now);
-    lease->before = State::kFree;
-    return lease;
+    lease = TakeFree(request, address, now);
+    return lease == nullptr ? Result<const Lease*>(Fail(ErrorCode::kFull)) : lease;
   }
   return mine ? Hold(*lease, request.client, now) : TakeOver(*lease, request, now);
 }
 
 // ---- upkeep ----
 
-void LeaseTable::Maintain(const config::Snapshot& snapshot, std::span<const Ipv4Address> excluded,
+void LeaseTable::Maintain(const config::Snapshot& snapshot, std::span<const IpAddress> excluded,
                           std::uint32_t budget) noexcept {
   if (pool_count_ == 0) {
     return;
@@ -427,7 +502,7 @@ void LeaseTable::Maintain(const config::Snapshot& snapshot, std::span<const Ipv4
     if (!pool.map.IsTaken(position)) {
       continue;
     }
-    const Ipv4Address address = AddressAt(pool, position);
+    const IpAddress address = AddressAt(pool, position);
     if (FindSlot(address) == kNone && !IsExcluded(pool, address, excluded, snapshot)) {
       pool.map.Free(position);
     }

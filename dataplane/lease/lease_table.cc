@@ -22,7 +22,7 @@ std::size_t MapWords(const TableOptions& options) {
 LeaseTable::LeaseTable(const TableOptions& options)
     : options_(options),
       entries_(options.leases_max),
-      details_(options.leases_max),
+      details_(options.leases_max * kDetailChunksPerLease),
       by_address_(options.leases_max),
       by_client_(options.leases_max),
       heap_(options.leases_max),
@@ -40,15 +40,17 @@ LeaseTable::LeaseTable(const TableOptions& options)
 
 std::uint64_t LeaseTable::MemoryBytes(const TableOptions& options) noexcept {
   const std::uint64_t leases = options.leases_max;
-  return leases * (sizeof(Lease) + sizeof(LeaseDetail) + 3 * sizeof(std::uint32_t)) +
+  return leases * (sizeof(Lease) + 3 * sizeof(std::uint32_t)) +
+         DetailArena::BytesFor(options.leases_max * kDetailChunksPerLease) +
          2 * SlotIndex::BytesFor(options.leases_max) + options.pools_max * sizeof(Pool) +
          options.ranges_max * sizeof(Segment) + MapWords(options) * sizeof(std::uint64_t);
 }
 
 // ---- entries ----
 
-std::uint64_t LeaseTable::HashAddress(Ipv4Address address) const noexcept {
-  return Mix64(address.value ^ options_.hash_seed);
+std::uint64_t LeaseTable::HashAddress(IpAddress address) const noexcept {
+  const AddressNumber number = AddressNumber::Of(address);
+  return Mix64(Mix64(number.high ^ options_.hash_seed) ^ number.low);
 }
 
 std::uint64_t LeaseTable::HashClient(const ClientKey& key, RecordId vlan) const noexcept {
@@ -61,7 +63,7 @@ std::uint32_t LeaseTable::SlotOf(const Lease& lease) const noexcept {
   return static_cast<std::uint32_t>(slot);
 }
 
-std::uint32_t LeaseTable::FindSlot(Ipv4Address address) const noexcept {
+std::uint32_t LeaseTable::FindSlot(IpAddress address) const noexcept {
   return by_address_.Find(HashAddress(address),
                           [&](std::uint32_t slot) { return entries_[slot].address == address; });
 }
@@ -72,7 +74,7 @@ std::uint32_t LeaseTable::FindSlot(const ClientKey& key, RecordId vlan) const no
   });
 }
 
-Lease* LeaseTable::Find(Ipv4Address address) noexcept {
+Lease* LeaseTable::Find(IpAddress address) noexcept {
   const std::uint32_t slot = FindSlot(address);
   return slot == kNone ? nullptr : &entries_[slot];
 }
@@ -81,9 +83,9 @@ bool LeaseTable::IsReusable(State state) noexcept {
   return state == State::kReleased || state == State::kExpired;
 }
 
-Lease* LeaseTable::Insert(Ipv4Address address, RecordId subnet, Instant now) noexcept {
+Lease* LeaseTable::Insert(IpAddress address, RecordId subnet, bool known, Instant now) noexcept {
   SLIP_DCHECK(FindSlot(address) == kNone);
-  if (free_slots_.empty()) {
+  if (free_slots_.size() <= (known ? 0 : entries_.size() / kKnownShare)) {
     Lease* oldest = EvictOldest(now);
     if (oldest == nullptr) {
       return nullptr;
@@ -95,7 +97,6 @@ Lease* LeaseTable::Insert(Ipv4Address address, RecordId subnet, Instant now) noe
   ++used_;
   Lease& lease = entries_[slot];
   lease = Lease{};
-  details_[slot] = LeaseDetail{};
   lease.address = address;
   lease.subnet = subnet;
   lease.state = State::kReleased;
@@ -132,8 +133,7 @@ void LeaseTable::SetSubnet(Lease& lease, RecordId subnet) noexcept {
     return;
   }
   if (lease.pool != kNoPool) {
-    Pool& pool = pools_[lease.pool];
-    pool.map.Free(PositionOf(pool, lease.address));
+    FreePosition(pools_[lease.pool], lease.address);
   }
   Detach(lease);
   lease.subnet = subnet;
@@ -145,12 +145,11 @@ void LeaseTable::Forget(Lease& lease) noexcept {
   Unindex(lease);
   HeapRemove(lease);
   if (lease.pool != kNoPool) {
-    Pool& pool = pools_[lease.pool];
-    pool.map.Free(PositionOf(pool, lease.address));
+    FreePosition(pools_[lease.pool], lease.address);
   }
   Detach(lease);
-  by_address_.Erase(slot,
-                    [&](std::uint32_t other) { return HashAddress(entries_[other].address); });
+  by_address_.Erase(HashAddress(lease.address), slot);
+  details_.Release(lease.detail);
   lease = Lease{};
   free_slots_.push_back(slot);
   --used_;
@@ -183,9 +182,7 @@ void LeaseTable::Unindex(Lease& lease) noexcept {
   if (!lease.indexed) {
     return;
   }
-  by_client_.Erase(SlotOf(lease), [&](std::uint32_t other) {
-    return HashClient(entries_[other].client, entries_[other].vlan);
-  });
+  by_client_.Erase(HashClient(lease.client, lease.vlan), SlotOf(lease));
   lease.indexed = false;
 }
 
@@ -236,7 +233,7 @@ Lease* LeaseTable::TakeOver(Lease& lease, const OfferRequest& request, Instant n
   SLIP_CHECK(lease.state != State::kBound);
   SLIP_CHECK(lease.state != State::kDeclined);
   Unindex(lease);
-  details_[SlotOf(lease)] = LeaseDetail{};
+  details_.Release(lease.detail);
   SetSubnet(lease, request.subnet);
   lease.durable = false;
   SetState(lease, State::kReleased, now);
@@ -247,7 +244,7 @@ Lease* LeaseTable::TakeOver(Lease& lease, const OfferRequest& request, Instant n
 
 // ---- the client's side ----
 
-Result<Lease*> LeaseTable::CheckOwn(const Client& client, Ipv4Address address) noexcept {
+Result<Lease*> LeaseTable::CheckOwn(const Client& client, IpAddress address) noexcept {
   Lease* lease = Find(address);
   if (lease == nullptr) {
     return Fail(ErrorCode::kNotFound);
@@ -259,7 +256,7 @@ Result<Lease*> LeaseTable::CheckOwn(const Client& client, Ipv4Address address) n
   return lease;
 }
 
-Result<const Lease*> LeaseTable::Check(const Client& client, Ipv4Address address) const {
+Result<const Lease*> LeaseTable::Check(const Client& client, IpAddress address) const {
   const std::uint32_t slot = FindSlot(address);
   if (slot == kNone) {
     return Fail(ErrorCode::kNotFound);
@@ -271,13 +268,12 @@ Result<const Lease*> LeaseTable::Check(const Client& client, Ipv4Address address
   return &lease;
 }
 
-Result<BindResult> LeaseTable::Bind(const Client& client, Ipv4Address address, Duration lease,
+Result<BindResult> LeaseTable::Bind(const Client& client, IpAddress address, Duration lease,
                                     Instant now, const LeaseDetail& detail) {
   Lease* bound = SLIP_TRY(CheckOwn(client, address));
-  LeaseDetail& kept = details_[SlotOf(*bound)];
   const bool renewal = bound->state == State::kBound;
   const bool same = bound->mac == client.mac && bound->machine == client.machine &&
-                    kept.hostname == detail.hostname && kept.client_id == detail.client_id;
+                    details_.Equals(bound->detail, detail);
   const Instant promised = now + lease;
   const bool needs_log = !renewal || !bound->durable || !same || promised > bound->horizon;
   // A promise never shrinks: an answer that gets lost leaves the client with the older one.
@@ -293,7 +289,7 @@ Result<BindResult> LeaseTable::Bind(const Client& client, Ipv4Address address, D
   bound->lease = lease;
   bound->before = State::kFree;
   if (needs_log) {
-    kept = detail;
+    details_.Assign(bound->detail, detail);
     bound->granted = now;
     bound->horizon = std::max(renewal ? bound->horizon : now, now + lease * 2);
     bound->version = ++last_version_;
@@ -302,7 +298,7 @@ Result<BindResult> LeaseTable::Bind(const Client& client, Ipv4Address address, D
   return BindResult{.lease = bound, .needs_log = needs_log};
 }
 
-Result<const Lease*> LeaseTable::Release(const Client& client, Ipv4Address address, Instant now) {
+Result<const Lease*> LeaseTable::Release(const Client& client, IpAddress address, Instant now) {
   Lease* lease = SLIP_TRY(CheckOwn(client, address));
   if (lease->state != State::kBound) {
     return Fail(ErrorCode::kNotFound);
@@ -315,7 +311,7 @@ Result<const Lease*> LeaseTable::Release(const Client& client, Ipv4Address addre
   return lease;
 }
 
-Result<const Lease*> LeaseTable::Decline(const Client& client, Ipv4Address address, Instant now) {
+Result<const Lease*> LeaseTable::Decline(const Client& client, IpAddress address, Instant now) {
   Lease* lease = SLIP_TRY(CheckOwn(client, address));
   if (lease->state != State::kBound) {
     return Fail(ErrorCode::kNotFound);
@@ -323,7 +319,9 @@ Result<const Lease*> LeaseTable::Decline(const Client& client, Ipv4Address addre
   if (lease->pool != kNoPool) {
     const Pool& pool = pools_[lease->pool];
     const std::uint32_t declined = pool.counts[static_cast<std::size_t>(State::kDeclined)];
-    if (declined >= std::max(1U, pool.map.size() / kQuarantineShare)) {
+    // A sparse pool is as large as the table.
+    const std::uint64_t size = std::min<std::uint64_t>(pool.size, entries_.size());
+    if (declined >= std::max<std::uint64_t>(1, size / kQuarantineShare)) {
       (void)Release(client, address, now);
       return Fail(ErrorCode::kFull);
     }
@@ -371,7 +369,7 @@ Instant LeaseTable::next_deadline() const noexcept {
   return heap_size_ == 0 ? Instant::Never() : entries_[heap_[0]].ends;
 }
 
-void LeaseTable::MarkDurable(Ipv4Address address, std::uint64_t version) noexcept {
+void LeaseTable::MarkDurable(IpAddress address, std::uint64_t version) noexcept {
   Lease* lease = Find(address);
   if (lease != nullptr && lease->version == version) {
     lease->durable = true;
@@ -380,7 +378,7 @@ void LeaseTable::MarkDurable(Ipv4Address address, std::uint64_t version) noexcep
 
 // ---- looking ----
 
-const Lease* LeaseTable::ByAddress(Ipv4Address address) const noexcept {
+const Lease* LeaseTable::ByAddress(IpAddress address) const noexcept {
   const std::uint32_t slot = FindSlot(address);
   return slot == kNone ? nullptr : &entries_[slot];
 }
@@ -390,8 +388,8 @@ const Lease* LeaseTable::ByClient(const ClientKey& key, RecordId vlan) const noe
   return slot == kNone ? nullptr : &entries_[slot];
 }
 
-const LeaseDetail& LeaseTable::DetailOf(const Lease& lease) const noexcept {
-  return details_[SlotOf(lease)];
+LeaseDetail LeaseTable::DetailOf(const Lease& lease) const noexcept {
+  return details_.Read(lease.detail);
 }
 
 const Lease* LeaseTable::At(std::uint32_t slot) const noexcept {
@@ -409,7 +407,7 @@ Result<void> LeaseTable::Restore(const RestoredLease& restored, const Now& now) 
     return {};
   }
   if (lease == nullptr) {
-    lease = Insert(from.address, from.subnet, now.instant);
+    lease = Insert(from.address, from.subnet, true, now.instant);
     if (lease == nullptr) {
       return Fail(ErrorCode::kFull);
     }
@@ -430,10 +428,13 @@ Result<void> LeaseTable::Restore(const RestoredLease& restored, const Now& now) 
   // The horizon below may be longer than what the record will be found to cover next time.
   lease->durable = restored.durable && ElapsedIsFinal(restored.stamp, now);
   lease->before = State::kFree;
-  details_[SlotOf(*lease)] = restored.detail;
+  details_.Assign(lease->detail, restored.detail);
   lease->granted = EndOf(restored.stamp, Duration{}, now);
   lease->horizon = EndOf(restored.stamp, restored.horizon, now);
-  SetState(*lease, from.state, IsReusable(from.state) ? lease->granted : lease->horizon);
+  // The end of a quarantine makes no record: what is over by now holds no address.
+  const bool free_again = from.state == State::kDeclined && lease->horizon <= now.instant;
+  const State state = free_again ? State::kExpired : from.state;
+  SetState(*lease, state, IsReusable(from.state) ? lease->granted : lease->horizon);
   if (newest && from.state != State::kDeclined) {
     Index(*lease);
   }

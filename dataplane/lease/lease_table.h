@@ -1,13 +1,20 @@
-// All IPv4 leases of a shard: the link groups (a VLAN and its relayed subnets) that it owns, with
-// one pool per subnet. A link group is a key here, not an object, so that VLANs come and go without
-// taking memory. Overlapping subnets are not supported (the model refuses them).
+// All leases of a shard, IPv4 and IPv6 by the same rules: the link groups (a VLAN and its relayed
+// subnets) that it owns, with one pool per subnet. A link group is a key here, not an object, so
+// that VLANs come and go without taking memory. Overlapping subnets are not supported (the model
+// refuses them).
+//
+// A pool is dense or sparse. A dense one has a bit per address and finds the next free one after
+// the client's hash, however full it is. A sparse one (IPv6 ranges larger than kSparseFactor times
+// the table) has no memory of its own: an address without an entry is free, and as at most a share
+// of 1/kSparseFactor can have entries, a few hashes of the client find one.
 //
 // Owner: the shard that owns the groups; one thread. All memory is taken at construction. Nothing
 // here reads a clock or allocates afterwards.
 //
 // Invariants (checked by CheckInvariants and the property tests): an address has at most one entry;
-// a client has at most one entry per VLAN; every entry inside a pool has its bit taken; entries
-// that end are in the heap; entries that may be reused are in their pool's list, oldest first.
+// a client key has at most one entry per VLAN; every entry inside a dense pool has its bit taken;
+// entries that end are in the heap; entries that may be reused are in their pool's list, oldest
+// first.
 #pragma once
 
 #include <array>
@@ -20,6 +27,8 @@
 #include "dataplane/base/result.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/snapshot.h"
+#include "dataplane/lease/address_number.h"
+#include "dataplane/lease/detail_arena.h"
 #include "dataplane/lease/free_map.h"
 #include "dataplane/lease/lease.h"
 #include "dataplane/lease/lease_clock.h"
@@ -32,7 +41,8 @@ struct TableOptions {
   std::uint32_t leases_max = limits::kLeasesMax;
   std::uint32_t pools_max = limits::kSubnetsMax;
   std::uint32_t ranges_max = 2 * limits::kRangesMax;
-  // Addresses in all dynamic ranges together; ranges beyond it are cut (see RebuildResult).
+  // Addresses in all dense pools together. IPv4 ranges beyond it are cut (see RebuildResult); IPv6
+  // pools beyond it become sparse.
   std::uint32_t pool_addresses_max = std::uint32_t{1} << 22;
   std::uint64_t hash_seed = 0;  // random per process: clients must not choose their neighbours
 };
@@ -42,13 +52,21 @@ inline constexpr Duration kOfferHold = Duration::Seconds(30);
 // An exhausted pool takes the oldest offer away only if it is older than this.
 inline constexpr Duration kOfferHoldMin = Duration::Seconds(5);
 inline constexpr Duration kQuarantine = Duration::Seconds(600);
-// Unknown clients leave this share of each pool to known machines (1/n; defence against
-// starvation).
+// Unknown clients leave this share of each pool, and of the table, to known machines (1/n; defence
+// against starvation).
 inline constexpr std::uint32_t kKnownShare = 16;
 // Quarantined addresses are at most this share of a pool (1/n): a flood never empties it.
 inline constexpr std::uint32_t kQuarantineShare = 10;
 // Addresses looked at for one offer, where reservations lie inside a range.
 inline constexpr int kProbesMax = 1024;
+// An IPv6 pool of more than so many times the table's leases is sparse.
+inline constexpr std::uint64_t kSparseFactor = 2;
+// Hashes tried in a sparse pool: that all of them are taken has a chance of 2^-64.
+inline constexpr int kSparseProbesMax = 64;
+// Of a pool's addresses, so that sums of positions fit; a larger range is cut without loss.
+inline constexpr std::uint64_t kPoolAddressesMax = std::uint64_t{1} << 62;
+// Room for details, per lease: more than almost all need (a client id and a host name of 54 bytes).
+inline constexpr std::uint32_t kDetailChunksPerLease = 2;
 
 struct Client {
   ClientKey key;
@@ -60,14 +78,14 @@ struct Client {
 struct OfferRequest {
   Client client;
   RecordId subnet = 0;
-  Ipv4Address reserved;                   // not any: this address or none
-  Ipv4Address requested;                  // not any: preferred, if it is free and in the pool
-  std::span<const Ipv4Address> excluded;  // the rack's own addresses
+  IpAddress reserved;                   // set: this address or none
+  IpAddress requested;                  // set: preferred, if it is free and in the pool
+  std::span<const IpAddress> excluded;  // the rack's own addresses
 };
 
 struct PoolCounts {
-  std::uint32_t size = 0;  // dynamic addresses
-  std::uint32_t free = 0;  // never used or forgotten
+  std::uint64_t size = 0;  // dynamic addresses
+  std::uint64_t free = 0;  // never used or forgotten
   std::uint32_t offered = 0;
   std::uint32_t bound = 0;
   std::uint32_t reusable = 0;  // released or expired
@@ -77,8 +95,9 @@ struct PoolCounts {
 struct RebuildResult {
   bool changed = false;  // subnets or ranges differ from before
   std::uint32_t pools = 0;
-  std::uint32_t addresses = 0;
-  std::uint32_t addresses_cut = 0;  // in ranges beyond pool_addresses_max
+  std::uint32_t sparse_pools = 0;
+  std::uint32_t addresses = 0;      // in dense pools
+  std::uint64_t addresses_cut = 0;  // in ranges beyond pool_addresses_max or ranges_max
   std::uint32_t pools_cut = 0;
 };
 
@@ -123,26 +142,24 @@ class LeaseTable {
 
   // May this client have this address? kNotFound: neither in the pool nor reserved for it, or never
   // offered; kConflict: another client's or quarantined.
-  [[nodiscard]] Result<const Lease*> Check(const Client& client, Ipv4Address address) const;
+  [[nodiscard]] Result<const Lease*> Check(const Client& client, IpAddress address) const;
 
   // Binds an address that the client has an entry for (Offer, or an earlier lease that Check
   // allows). The horizon rule: a renewal that ends inside the durable horizon needs no record.
   // Errors as Check.
-  [[nodiscard]] Result<BindResult> Bind(const Client& client, Ipv4Address address, Duration lease,
+  [[nodiscard]] Result<BindResult> Bind(const Client& client, IpAddress address, Duration lease,
                                         Instant now, const LeaseDetail& detail);
 
   // Makes an entry for an address without an offer, as INIT-REBOOT after lost state needs it.
   // REQUIRES nothing; errors: kConflict, kFull, kNotFound (not in a pool and not `reserved`).
-  [[nodiscard]] Result<const Lease*> Claim(const OfferRequest& request, Ipv4Address address,
+  [[nodiscard]] Result<const Lease*> Claim(const OfferRequest& request, IpAddress address,
                                            const config::Snapshot& snapshot, Instant now);
 
   // Ends a lease; the binding stays for the same client. Errors as Check. The version grows.
-  [[nodiscard]] Result<const Lease*> Release(const Client& client, Ipv4Address address,
-                                             Instant now);
+  [[nodiscard]] Result<const Lease*> Release(const Client& client, IpAddress address, Instant now);
   // Quarantines an address for kQuarantine. Errors as Check, and kFull if too much of the pool is
   // quarantined already: the lease then just ends.
-  [[nodiscard]] Result<const Lease*> Decline(const Client& client, Ipv4Address address,
-                                             Instant now);
+  [[nodiscard]] Result<const Lease*> Decline(const Client& client, IpAddress address, Instant now);
 
   // ---- time and durability ----
 
@@ -153,19 +170,22 @@ class LeaseTable {
   // Instant::Never() if nothing is to end.
   [[nodiscard]] Instant next_deadline() const noexcept;
   // The record of that version is on disk. Ignored if the entry has moved on.
-  void MarkDurable(Ipv4Address address, std::uint64_t version) noexcept;
+  void MarkDurable(IpAddress address, std::uint64_t version) noexcept;
   // Looks at `budget` pool positions and gives back those whose reservation is gone. Call it now
   // and then (each second); it goes round.
-  void Maintain(const config::Snapshot& snapshot, std::span<const Ipv4Address> excluded,
+  void Maintain(const config::Snapshot& snapshot, std::span<const IpAddress> excluded,
                 std::uint32_t budget) noexcept;
 
   // ---- looking ----
 
-  [[nodiscard]] const Lease* ByAddress(Ipv4Address address) const noexcept;
+  [[nodiscard]] const Lease* ByAddress(IpAddress address) const noexcept;
   [[nodiscard]] const Lease* ByClient(const ClientKey& key, RecordId vlan) const noexcept;
   // REQUIRES: a lease of this table.
-  [[nodiscard]] const LeaseDetail& DetailOf(const Lease& lease) const noexcept;
+  [[nodiscard]] LeaseDetail DetailOf(const Lease& lease) const noexcept;
   [[nodiscard]] PoolCounts CountsOf(RecordId subnet) const noexcept;
+
+  // Details that found no room (see DetailArena), since the start.
+  [[nodiscard]] std::uint64_t details_dropped() const noexcept { return details_.dropped(); }
 
   [[nodiscard]] std::uint32_t size() const noexcept { return used_; }
 
@@ -187,10 +207,12 @@ class LeaseTable {
   void CheckInvariants() const;
 
  private:
+  static constexpr std::uint64_t kNoPosition = UINT64_MAX;
+
   struct Segment {  // a run of dynamic addresses of a pool
-    std::uint32_t first = 0;
-    std::uint32_t count = 0;
-    std::uint32_t position = 0;  // of `first` in the pool's map
+    AddressNumber first;
+    std::uint64_t count = 0;
+    std::uint64_t position = 0;  // of `first` in the pool
   };
 
   enum List : std::uint8_t { kReusable = 0, kOffers = 1 };
@@ -203,22 +225,25 @@ class LeaseTable {
   struct Pool {
     RecordId subnet = 0;
     IpPrefix prefix;
-    Ipv4Address gateway;
+    IpAddress gateway;
     std::uint32_t segment_first = 0;
     std::uint32_t segment_count = 0;
-    FreeMap map;
+    std::uint64_t size = 0;
+    bool dense = true;
+    FreeMap map;  // of a dense pool
     std::array<ListEnds, 2> lists;
     std::array<std::uint32_t, 6> counts{};  // by State, of entries inside the map
   };
 
   // lease_table.cc: entries.
-  [[nodiscard]] Lease* Find(Ipv4Address address) noexcept;
-  [[nodiscard]] std::uint32_t FindSlot(Ipv4Address address) const noexcept;
+  [[nodiscard]] Lease* Find(IpAddress address) noexcept;
+  [[nodiscard]] std::uint32_t FindSlot(IpAddress address) const noexcept;
   [[nodiscard]] std::uint32_t FindSlot(const ClientKey& key, RecordId vlan) const noexcept;
   [[nodiscard]] std::uint32_t SlotOf(const Lease& lease) const noexcept;
-  [[nodiscard]] std::uint64_t HashAddress(Ipv4Address address) const noexcept;
+  [[nodiscard]] std::uint64_t HashAddress(IpAddress address) const noexcept;
   [[nodiscard]] std::uint64_t HashClient(const ClientKey& key, RecordId vlan) const noexcept;
-  [[nodiscard]] Lease* Insert(Ipv4Address address, RecordId subnet, Instant now) noexcept;
+  // nullptr: no entry is left. Unknown clients leave some to known machines.
+  [[nodiscard]] Lease* Insert(IpAddress address, RecordId subnet, bool known, Instant now) noexcept;
   void Forget(Lease& lease) noexcept;
   void SetSubnet(Lease& lease, RecordId subnet) noexcept;
   void SetState(Lease& lease, State state, Instant ends) noexcept;
@@ -230,22 +255,30 @@ class LeaseTable {
   [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
   [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;
   [[nodiscard]] Lease* EvictOldest(Instant now) noexcept;
-  [[nodiscard]] Result<Lease*> CheckOwn(const Client& client, Ipv4Address address) noexcept;
+  [[nodiscard]] Result<Lease*> CheckOwn(const Client& client, IpAddress address) noexcept;
   [[nodiscard]] static bool IsReusable(State state) noexcept;
 
   // lease_pools.cc: pools and allocation.
   [[nodiscard]] std::uint16_t PoolOf(RecordId subnet) const noexcept;
-  [[nodiscard]] std::uint32_t PositionOf(const Pool& pool, Ipv4Address address) const noexcept;
-  [[nodiscard]] Ipv4Address AddressAt(const Pool& pool, std::uint32_t position) const noexcept;
+  // kNoPosition: in none of its ranges.
+  [[nodiscard]] std::uint64_t PositionOf(const Pool& pool, IpAddress address) const noexcept;
+  [[nodiscard]] IpAddress AddressAt(const Pool& pool, std::uint64_t position) const noexcept;
+  [[nodiscard]] bool IsFree(const Pool& pool, std::uint64_t position,
+                            IpAddress address) const noexcept;
+  // The entry left the pool: its bit is free again.
+  void FreePosition(Pool& pool, IpAddress address) noexcept;
   [[nodiscard]] static std::uint64_t HashLayout(const config::Snapshot& snapshot) noexcept;
   void BuildPool(const config::SubnetRecord& subnet, const config::Snapshot& snapshot,
                  RebuildResult& result) noexcept;
-  void AddSegment(Pool& pool, std::uint32_t first, std::uint32_t last,
+  void AddSegments(Pool& pool, const config::SubnetRecord& subnet, const config::Snapshot& snapshot,
+                   RebuildResult& result) noexcept;
+  void AddSegment(Pool& pool, AddressNumber first, AddressNumber last,
                   RebuildResult& result) noexcept;
+  void CutPool(Pool& pool, std::uint64_t size) noexcept;
   void AttachAll() noexcept;
-  [[nodiscard]] static bool IsHostAddress(const Pool& pool, Ipv4Address address) noexcept;
-  [[nodiscard]] static bool IsExcluded(const Pool& pool, Ipv4Address address,
-                                       std::span<const Ipv4Address> excluded,
+  [[nodiscard]] static bool IsHostAddress(const Pool& pool, IpAddress address) noexcept;
+  [[nodiscard]] static bool IsExcluded(const Pool& pool, IpAddress address,
+                                       std::span<const IpAddress> excluded,
                                        const config::Snapshot& snapshot) noexcept;
   [[nodiscard]] Result<Lease*> OfferReserved(const OfferRequest& request, Lease* own,
                                              Instant now) noexcept;
@@ -253,6 +286,12 @@ class LeaseTable {
                              const config::Snapshot& snapshot) const noexcept;
   [[nodiscard]] Lease* Allocate(const OfferRequest& request, std::uint16_t pool,
                                 const config::Snapshot& snapshot, Instant now) noexcept;
+  [[nodiscard]] IpAddress FindFree(const OfferRequest& request, Pool& pool,
+                                   const config::Snapshot& snapshot) noexcept;
+  [[nodiscard]] IpAddress FindFreeSparse(const OfferRequest& request, const Pool& pool,
+                                         const config::Snapshot& snapshot) const noexcept;
+  [[nodiscard]] Lease* TakeFree(const OfferRequest& request, IpAddress address,
+                                Instant now) noexcept;
   [[nodiscard]] Lease* Reuse(const OfferRequest& request, Pool& pool,
                              const config::Snapshot& snapshot, Instant now) noexcept;
 
@@ -271,7 +310,7 @@ class LeaseTable {
 
   TableOptions options_;
   std::vector<Lease> entries_;
-  std::vector<LeaseDetail> details_;
+  DetailArena details_;
   std::vector<std::uint32_t> free_slots_;  // a stack; never grows past leases_max
   SlotIndex by_address_;
   SlotIndex by_client_;

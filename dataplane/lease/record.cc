@@ -35,22 +35,27 @@ State StateOf(schema::LeaseState state) {
   return State::kFree;
 }
 
-schema::FactAddress WireAddress(Ipv4Address address) {
-  const IpAddress mapped(address);
+schema::FactAddress WireAddress(const IpAddress& address) {
   return schema::FactAddress(
-      flatbuffers::span<const std::uint8_t, 16>(mapped.v6().octets.data(), std::size_t{16}));
+      flatbuffers::span<const std::uint8_t, 16>(address.v6().octets.data(), std::size_t{16}));
 }
 
-Result<Ipv4Address> AddressOf(const schema::FactAddress& wire) {
-  Ipv6Address mapped;
-  for (unsigned i = 0; i < mapped.octets.size(); ++i) {
-    mapped.octets[i] = wire.bytes()->Get(i);
+Result<IpAddress> AddressOf(const schema::FactAddress& wire) {
+  Ipv6Address bytes;
+  for (unsigned i = 0; i < bytes.octets.size(); ++i) {
+    bytes.octets[i] = wire.bytes()->Get(i);
   }
-  const IpAddress address(mapped);
-  if (!address.is_v4() || address.v4().is_any()) {
+  const IpAddress address(bytes);
+  if (!address.is_set() || (!address.is_v4() && bytes.is_multicast())) {
     return Fail(ErrorCode::kCorrupt);
   }
-  return address.v4();
+  return address;
+}
+
+// The key that a record implies; others are written down.
+ClientKey ImpliedKey(const Lease& lease, const LeaseDetail& detail) {
+  return lease.mac.is_zero() ? ClientKey::FromClientId(detail.client_id.view(), lease.family())
+                             : ClientKey::FromMac(lease.mac, lease.family());
 }
 
 // Sums of stored durations must not overflow: nothing we write is longer than this.
@@ -82,8 +87,10 @@ ByteSpan LeaseEncoder::Encode(const Lease& lease, const LeaseDetail& detail, con
                                  lease.vlan, lease.machine, lease.version, now.boot_id, from.ns,
                                  std::max<std::int64_t>(0, now.wall.ns - age.ns), lease.lease.ns,
                                  horizon.ns, WireState(lease.state));
-  const auto body =
-      schema::CreateLease(builder, &stamp, client_id, hostname, now.wall_synchronised);
+  const schema::LeaseKey key(lease.client.high, lease.client.low);
+  const bool implied = lease.client == ImpliedKey(lease, detail);
+  const auto body = schema::CreateLease(builder, &stamp, client_id, hostname, now.wall_synchronised,
+                                        implied ? nullptr : &key);
   builder.Finish(schema::CreateFact(builder, schema::FactBody::Lease, body.Union()));
   return {reinterpret_cast<const std::byte*>(builder.GetBufferPointer()), builder.GetSize()};
 }
@@ -119,8 +126,9 @@ Result<RestoredLease> DecodeLease(ByteSpan fact) {
         std::string_view(body->hostname()->c_str(), body->hostname()->size()));
   }
   lease.mac = MacAddress::FromU64(stamp->mac());
-  lease.client = lease.mac.is_zero() ? ClientKey::FromClientId(restored.detail.client_id.view())
-                                     : ClientKey::FromMac(lease.mac);
+  lease.client = body->key() == nullptr
+                     ? ImpliedKey(lease, restored.detail)
+                     : ClientKey{.high = body->key()->high(), .low = body->key()->low()};
   lease.subnet = stamp->subnet();
   lease.vlan = stamp->vlan();
   lease.machine = stamp->machine();

@@ -60,10 +60,10 @@ void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
   static constexpr ServedLink kNoLink;
   const ServedLink* found = serving.links.ByIndex(packet.ifindex);
   const ServedLink& link = found != nullptr ? *found : kNoLink;
-  FixedVector<Ipv4Address, kAddressesPerInterfaceMax> local;
+  FixedVector<IpAddress, kAddressesPerInterfaceMax> local;
   for (const IpPrefix& prefix : link.addresses) {
     if (prefix.address.is_v4()) {
-      (void)local.push_back(prefix.address.v4());
+      (void)local.push_back(prefix.address);
     }
   }
   const dhcp::ReceiveContext context{
@@ -88,7 +88,7 @@ void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
   Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
   RecordSteps();
   if (!effects_.record.empty() &&
-      !parts_.facts->Submit(schema::FactClass::Lease, effects_.ticket.address.value,
+      !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
                             effects_.record, held.position)) {
     // Not logged, so not promised: the client asks again.
     counters_.dropped_queue_full.Add();
@@ -207,7 +207,7 @@ void DhcpService::Expire(const lease::Now& now) {
   for (std::uint32_t i = 0; i < kExpiriesPerTickMax && !parts_.facts->failing(); ++i) {
     std::uint64_t ignored = 0;
     if (!parts_.engine->ExpireOne(now, effects_) ||
-        !parts_.facts->Submit(schema::FactClass::Lease, effects_.ticket.address.value,
+        !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
                               effects_.record, ignored)) {
       break;
     }
@@ -215,12 +215,10 @@ void DhcpService::Expire(const lease::Now& now) {
 }
 
 void DhcpService::Maintain(const Serving& serving) {
-  FixedVector<Ipv4Address, limits::kServedInterfacesMax * kAddressesPerInterfaceMax> own;
+  FixedVector<IpAddress, limits::kServedInterfacesMax * kAddressesPerInterfaceMax> own;
   for (const ServedLink& link : serving.links.links()) {
     for (const IpPrefix& prefix : link.addresses) {
-      if (prefix.address.is_v4()) {
-        (void)own.push_back(prefix.address.v4());
-      }
+      (void)own.push_back(prefix.address);
     }
   }
   parts_.leases->Maintain(*serving.snapshot, {own.data(), own.size()}, kMaintainPerTick);

@@ -22,6 +22,8 @@ namespace slipway::test {
 inline constexpr config::RecordId kVlan = 1;
 inline constexpr config::RecordId kSubnet = 10;
 inline constexpr config::RecordId kRange = 100;
+inline constexpr config::RecordId kSubnet6 = 11;
+inline constexpr config::RecordId kRange6 = 110;
 inline constexpr config::RecordId kRelayVlan = 2;
 inline constexpr config::RecordId kRelaySubnet = 20;
 inline constexpr Ipv4Address kRack{0x0A4D'0001};
@@ -30,6 +32,8 @@ inline constexpr Ipv4Address kPoolLast{0x0A4D'00C7};
 inline constexpr Ipv4Address kRelay{0x0A58'0001};
 
 inline Ipv4Address V4(std::string_view text) { return *Ipv4Address::Parse(text); }
+
+inline Ipv6Address V6(std::string_view text) { return *Ipv6Address::Parse(text); }
 
 inline MacAddress Mac(std::string_view text) { return *MacAddress::Parse(text); }
 
@@ -51,6 +55,14 @@ class BootLab {
     range.subnet = kSubnet;
     range.first = kPoolFirst;
     range.last = kPoolLast;
+    subnet6.id = kSubnet6;
+    subnet6.vlan = kVlan;
+    subnet6.prefix = *IpPrefix::Parse("2001:db8:77::/64");
+    subnet6.domain = subnet.domain;
+    range6.id = kRange6;
+    range6.subnet = kSubnet6;
+    range6.first = V6("2001:db8:77::1:0");
+    range6.last = V6("2001:db8:77::1:ff");
   }
 
   template <typename Record>
@@ -86,6 +98,9 @@ class BootLab {
   }
 
   BootLab& AddNetwork() { return Put(vlan).Put(subnet).Put(range); }
+
+  // 2001:db8:77::/64 on the first VLAN, with a pool of 256 addresses.
+  BootLab& AddNetwork6() { return Put(subnet6).Put(range6); }
 
   BootLab& AddRelayedNetwork() {
     config::VlanRecord far = vlan;
@@ -153,6 +168,8 @@ class BootLab {
   config::VlanRecord vlan;
   config::SubnetRecord subnet;
   config::RangeRecord range;
+  config::SubnetRecord subnet6;
+  config::RangeRecord range6;
 
  private:
   std::optional<config::SnapshotBuilder> builder_{config::SnapshotRef{}};

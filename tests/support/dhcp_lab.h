@@ -154,7 +154,7 @@ class DhcpLab {
     now.wall = {now.wall.ns + duration.ns};
   }
 
-  std::array<Ipv4Address, 1> local{kRack};
+  std::array<IpAddress, 1> local{kRack};
   config::SnapshotRef snapshot;
   lease::LeaseTable table;
   dhcp::Dhcp4Engine engine;

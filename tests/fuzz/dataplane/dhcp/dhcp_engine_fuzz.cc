@@ -58,7 +58,7 @@ struct World {
   lease::LeaseTable table;
   dhcp::Dhcp4Engine engine;
   dhcp::Effects effects;
-  std::array<Ipv4Address, 1> local{test::kRack};
+  std::array<IpAddress, 1> local{test::kRack};
   std::array<std::byte, dhcp::kMessageBytesMax> out{};
   lease::Now now{.instant = {1}, .wall = {1}, .boot_id = 1, .wall_synchronised = true};
 };

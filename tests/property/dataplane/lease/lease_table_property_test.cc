@@ -1,7 +1,9 @@
 // The lease table against plain containers: what a client was promised, nobody else gets before it
-// is over, through random operations, changes of ranges, crashes and restarts.
+// is over, through random operations, changes of ranges, crashes and restarts; in IPv4 and in dense
+// and sparse IPv6 pools alike.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <vector>
 
@@ -15,8 +17,9 @@ namespace slipway::lease {
 namespace {
 
 using test::BootLab;
-using test::kSubnet;
 using test::kVlan;
+
+enum class Kind { kV4, kDense6, kSparse6 };
 
 struct Promise {
   std::uint64_t client = 0;
@@ -25,7 +28,7 @@ struct Promise {
 
 class Model {
  public:
-  explicit Model(std::uint64_t seed) : random_(seed) {
+  Model(std::uint64_t seed, Kind kind) : random_(seed), kind_(kind) {
     Use(Ranges(0));
     table_ = MakeTable();
   }
@@ -53,14 +56,14 @@ class Model {
 
   void Check() const {
     table_->CheckInvariants();
-    const PoolCounts counts = table_->CountsOf(kSubnet);
+    const PoolCounts counts = table_->CountsOf(Subnet());
     ASSERT_EQ(counts.size, counts.free + counts.offered + counts.bound + counts.reusable +
                                counts.declined + Marked());
     for (const auto& [address, promise] : promises_) {
       if (promise.ends <= now_.instant) {
         continue;
       }
-      const Lease* lease = table_->ByAddress({address});
+      const Lease* lease = table_->ByAddress(address);
       ASSERT_NE(lease, nullptr);
       ASSERT_EQ(lease->state, State::kBound);
       ASSERT_EQ(lease->client, ClientOf(promise.client).key);
@@ -85,16 +88,34 @@ class Model {
     return table;
   }
 
-  static config::SnapshotRef Ranges(std::uint64_t which) {
+  // The n-th address of the pool.
+  IpAddress Nth(std::uint64_t n) const {
+    const IpAddress first =
+        kind_ == Kind::kV4 ? IpAddress(test::kPoolFirst) : IpAddress(test::V6("2001:db8:77::1:0"));
+    return AddressNumber::Of(first).Plus(n).ToAddress();
+  }
+
+  config::RecordId Subnet() const { return kind_ == Kind::kV4 ? test::kSubnet : test::kSubnet6; }
+
+  config::SnapshotRef Ranges(std::uint64_t which) const {
     BootLab lab;
-    lab.range.last = test::V4(which == 0 ? "10.77.0.150" : "10.77.0.180");
-    lab.AddNetwork().AddMachine(1, "02:ff:00:00:00:01", config::BootTarget::kLocal, "10.77.0.120");
+    config::RangeRecord& range = kind_ == Kind::kV4 ? lab.range : lab.range6;
+    const std::uint64_t more = kind_ == Kind::kSparse6 ? std::uint64_t{1} << 40 : 0;
+    range.last = Nth((which == 0 ? 50 : 80) + more);
+    lab.AddNetwork().AddNetwork6().AddMachine(1, "02:ff:00:00:00:01", config::BootTarget::kLocal);
+    config::InterfaceRecord interface;
+    interface.id = 100'001;
+    interface.machine = 1;
+    interface.mac = test::Mac("02:ff:00:00:00:01");
+    interface.subnet = Subnet();
+    interface.address = Nth(20);
+    lab.Put(interface);
     if (which == 2) {
-      config::RangeRecord reserved = lab.range;
+      config::RangeRecord reserved = range;
       reserved.id = 7;
       reserved.kind = config::RangeKind::kReserved;
-      reserved.first = test::V4("10.77.0.130");
-      reserved.last = test::V4("10.77.0.140");
+      reserved.first = Nth(30);
+      reserved.last = Nth(40);
       lab.Put(reserved);
     }
     return lab.Finish();
@@ -108,18 +129,19 @@ class Model {
   }
 
   // Positions that are taken without an entry: reservations met on the way.
-  std::uint32_t Marked() const {
-    const PoolCounts counts = table_->CountsOf(kSubnet);
-    const std::uint32_t held =
+  std::uint64_t Marked() const {
+    const PoolCounts counts = table_->CountsOf(Subnet());
+    const std::uint64_t held =
         counts.offered + counts.bound + counts.reusable + counts.declined + counts.free;
     EXPECT_LE(held, counts.size);
-    EXPECT_LE(counts.size - held, 2U);
+    EXPECT_LE(counts.size - held, kind_ == Kind::kSparse6 ? 0U : 2U);
     return counts.size - held;
   }
 
-  static Client ClientOf(std::uint64_t number) {
+  Client ClientOf(std::uint64_t number) const {
     const MacAddress mac = MacAddress::FromU64(0x0200'0000'0000 + number);
-    return {.key = ClientKey::FromMac(mac), .mac = mac, .vlan = kVlan, .machine = 9};
+    const Family family = kind_ == Kind::kV4 ? Family::kV4 : Family::kV6;
+    return {.key = ClientKey::FromMac(mac, family), .mac = mac, .vlan = kVlan, .machine = 9};
   }
 
   Client AnyClient(std::uint64_t& number) {
@@ -132,15 +154,15 @@ class Model {
     const Client client = AnyClient(number);
     const OfferRequest request{
         .client = client,
-        .subnet = kSubnet,
+        .subnet = Subnet(),
         .reserved = {},
-        .requested = {static_cast<std::uint32_t>(test::kPoolFirst.value + random_.Below(120))},
+        .requested = random_.Below(2) == 0 ? Nth(random_.Below(120)) : IpAddress(),
         .excluded = {}};
     const Result<const Lease*> offer = table_->Offer(request, *snapshot_, now_.instant);
     if (!offer || random_.Below(3) == 0) {
       return;
     }
-    const Ipv4Address address = (*offer)->address;
+    const IpAddress address = (*offer)->address;
     const auto seconds = static_cast<std::int64_t>(30 + random_.Below(600));
     const Result<BindResult> bound =
         table_->Bind(client, address, Duration::Seconds(seconds), now_.instant, {});
@@ -152,12 +174,12 @@ class Model {
       }
     }
     const Instant ends = now_.instant + Duration::Seconds(seconds);
-    const auto held = promises_.find(address.value);
+    const auto held = promises_.find(address);
     if (held != promises_.end() && held->second.client != number) {
       ASSERT_LE(held->second.ends, now_.instant) << "an address in two live leases";
     }
     const bool same = held != promises_.end() && held->second.client == number;
-    promises_[address.value] = {number, same ? std::max(ends, held->second.ends) : ends};
+    promises_[address] = {number, same ? std::max(ends, held->second.ends) : ends};
   }
 
   void Record(const Lease& lease) {
@@ -173,10 +195,10 @@ class Model {
     if (lease == nullptr) {
       return;
     }
-    const Ipv4Address address = lease->address;
+    const IpAddress address = lease->address;
     if (const auto ended = table_->Release(client, address, now_.instant)) {
       Record(**ended);
-      promises_.erase(address.value);
+      promises_.erase(address);
     }
   }
 
@@ -187,10 +209,10 @@ class Model {
     if (lease == nullptr || lease->state != State::kBound) {
       return;
     }
-    const Ipv4Address address = lease->address;
+    const IpAddress address = lease->address;
     (void)table_->Decline(client, address, now_.instant);
     Record(*table_->ByAddress(address));
-    promises_.erase(address.value);
+    promises_.erase(address);
   }
 
   void Expire() {
@@ -224,11 +246,12 @@ class Model {
   }
 
   SeededRandom random_;
+  Kind kind_;
   config::SnapshotRef snapshot_;
   std::unique_ptr<LeaseTable> table_;
   LeaseEncoder encoder_;
   std::vector<std::vector<std::byte>> log_;
-  std::map<std::uint32_t, Promise> promises_;
+  std::map<IpAddress, Promise> promises_;
   Now now_{.instant = {Duration::Seconds(100).ns},
            .wall = {Duration::Seconds(1'700'000'000).ns},
            .boot_id = 1,
@@ -237,8 +260,8 @@ class Model {
 
 TEST(LeaseTablePropertyTest, PromisesAreKept) {
   const std::uint64_t seed = test::TestSeed(1);
-  for (std::uint64_t run = 0; run < 40; ++run) {
-    Model model(seed + run);
+  for (std::uint64_t run = 0; run < 60; ++run) {
+    Model model(seed + run, std::array{Kind::kV4, Kind::kDense6, Kind::kSparse6}[run % 3]);
     for (int step = 0; step < 1500; ++step) {
       model.Step();
       if (step % 16 == 0) {

@@ -49,7 +49,7 @@ class LeaseTableTest : public testing::Test {
                                                      .excluded = {}},
                                                     *snapshot_, now_);
     error_ = lease ? ErrorCode::kNone : lease.error().code;
-    return lease ? (*lease)->address : Ipv4Address{};
+    return lease ? (*lease)->address.v4() : Ipv4Address{};
   }
 
   bool Bind(std::uint64_t number, Ipv4Address address, Duration lease = kLease) {

@@ -333,7 +333,6 @@ void RegionEnd::Impl::Run() {
   deadlines_.clear();
   by_serial_.clear();
   peers_.clear();
-  (void)zmq_socket_monitor(router_.get(), nullptr, 0);
   monitor_.Close();
   router_.Close();
   zap_.Close();

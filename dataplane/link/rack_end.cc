@@ -121,9 +121,6 @@ class RackEnd::Impl final : public RackTransport, public RackLinkObserver {
 
   void Close() override {
     monitor_.Close();
-    if (socket_.is_open()) {
-      (void)zmq_socket_monitor(socket_.get(), nullptr, 0);
-    }
     socket_.Close();
   }
 

@@ -149,6 +149,11 @@ class ZmqSocket {
 };
 
 // Follows the life of a socket's connections.
+//
+// libzmq's own thread sends the events, waits as long as they cannot be sent, and holds a lock
+// meanwhile that the socket's owner needs to stop them. So the events must never wait: their queue
+// has no limit (they are few: one end reads them all in each turn), and they are stopped before
+// their reader goes away.
 class ZmqMonitor {
  public:
   struct Event {
@@ -163,12 +168,19 @@ class ZmqMonitor {
     if (zmq_socket_monitor(socket.get(), address.c_str(), events) != 0) {
       return false;
     }
+    followed_ = socket.get();
     events_ = ZmqSocket(context, ZMQ_PAIR);
-    return events_.is_open() && events_.SetInt(ZMQ_LINGER, 0) &&
+    return events_.is_open() && events_.SetInt(ZMQ_LINGER, 0) && events_.SetInt(ZMQ_RCVHWM, 0) &&
            zmq_connect(events_.get(), address.c_str()) == 0;
   }
 
-  void Close() noexcept { events_.Close(); }
+  // REQUIRES: the followed socket is still open.
+  void Close() noexcept {
+    if (followed_ != nullptr) {
+      (void)zmq_socket_monitor(std::exchange(followed_, nullptr), nullptr, 0);
+    }
+    events_.Close();
+  }
 
   [[nodiscard]] void* get() const noexcept { return events_.get(); }
 
@@ -189,6 +201,7 @@ class ZmqMonitor {
   }
 
  private:
+  void* followed_ = nullptr;
   ZmqSocket events_;
 };
 

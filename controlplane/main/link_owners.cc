@@ -213,7 +213,7 @@ link::FactCursor StoredFacts::Cursor(link::RackId rack, link::FactClass fact_cla
   return {.epoch = cursor.epoch, .next = cursor.next};
 }
 
-void StoredFacts::Commit(link::RackId rack, const link::FactBatch& batch, link::CommitDone done) {
+store::FactsBatch ToStore(link::RackId rack, const link::FactBatch& batch) {
   store::FactsBatch copy;
   copy.rack = rack;
   copy.fact_class = static_cast<store::FactClass>(std::to_underlying(batch.fact_class));
@@ -221,19 +221,24 @@ void StoredFacts::Commit(link::RackId rack, const link::FactBatch& batch, link::
   copy.first = batch.first;
   copy.dropped = batch.dropped;
   copy.table_as_of = batch.table_as_of;
+  copy.table_part = batch.table_part;
   copy.table_last = batch.table_last;
   copy.payloads.reserve(batch.records.size());
   for (const ByteSpan record : batch.records) {
     copy.payloads.emplace_back(AsText(record));
   }
-  facts_.Apply(
-      std::move(copy), [answer = std::move(done)](Result<store::FactsApplied> applied) mutable {
-        if (applied) {
-          answer(link::FactCursor{.epoch = applied->cursor.epoch, .next = applied->cursor.next});
-        } else {
-          answer(std::unexpected(applied.error()));
-        }
-      });
+  return copy;
+}
+
+void StoredFacts::Commit(link::RackId rack, const link::FactBatch& batch, link::CommitDone done) {
+  facts_.Apply(ToStore(rack, batch), [answer = std::move(done)](
+                                         Result<store::FactsApplied> applied) mutable {
+    if (applied) {
+      answer(link::FactCursor{.epoch = applied->cursor.epoch, .next = applied->cursor.next});
+    } else {
+      answer(std::unexpected(applied.error()));
+    }
+  });
 }
 
 // ---- the board ----

@@ -44,6 +44,9 @@ class PublishedSnapshots final : public link::SnapshotSource {
   publish::Publisher& publisher_;
 };
 
+// A copy of what came up the link, for the store.
+[[nodiscard]] store::FactsBatch ToStore(link::RackId rack, const link::FactBatch& batch);
+
 class StoredFacts final : public link::FactSink {
  public:
   explicit StoredFacts(store::FactsStore& facts) : facts_(facts) {}

@@ -46,6 +46,39 @@ Result<void> PutPayload(FactsBackend& backend, const FactsBatch& batch, std::str
   return std::visit(RowPutter{.backend = backend, .rack = batch.rack}, *row);
 }
 
+// Parts count only in a row from the first: behind one that failed, the others are refused, so that
+// the last cannot move the cursor past what is missing.
+Result<void> TakePart(TablesUnderWay& tables, const FactsBatch& batch) {
+  const std::pair key{batch.rack, batch.fact_class};
+  if (batch.table_part != 1) {
+    const auto before = tables.find(key);
+    if (before == tables.end() || before->second.epoch != batch.epoch ||
+        before->second.as_of != batch.table_as_of || before->second.parts + 1 != batch.table_part) {
+      return Fail(ErrorCode::kConflict);
+    }
+  }
+  if (batch.table_last) {
+    tables.erase(key);
+  } else {
+    tables[key] = {.epoch = batch.epoch, .as_of = batch.table_as_of, .parts = batch.table_part};
+  }
+  return {};
+}
+
+Result<FactsApplied> ApplyPart(FactsBackend& backend, const FactsBatch& batch, FactsCursor cursor) {
+  FactsApplied applied;
+  SLIP_TRY(TakePart(backend.Tables(), batch));
+  for (const std::string& payload : batch.payloads) {
+    SLIP_TRY(PutPayload(backend, batch, payload, applied));
+  }
+  if (batch.table_last) {
+    cursor.next = std::max(cursor.next, batch.table_as_of + 1);
+    SLIP_TRY(backend.StoreCursor(batch.rack, batch.fact_class, cursor));
+  }
+  applied.cursor = cursor;
+  return applied;
+}
+
 }  // namespace
 
 Result<FactsApplied> ApplyFacts(FactsBackend& backend, const FactsBatch& batch) {
@@ -59,15 +92,7 @@ Result<FactsApplied> ApplyFacts(FactsBackend& backend, const FactsBatch& batch) 
     cursor = {.epoch = batch.epoch, .next = 1};
   }
   if (batch.table_as_of != 0) {
-    for (const std::string& payload : batch.payloads) {
-      SLIP_TRY(PutPayload(backend, batch, payload, applied));
-    }
-    if (batch.table_last) {
-      cursor.next = std::max(cursor.next, batch.table_as_of + 1);
-      SLIP_TRY(backend.StoreCursor(batch.rack, batch.fact_class, cursor));
-    }
-    applied.cursor = cursor;
-    return applied;
+    return ApplyPart(backend, batch, cursor);
   }
   if (batch.first > cursor.next) {
     // More is missing than the rack says it dropped: a batch before this one was not committed. Its

@@ -29,8 +29,9 @@ struct FactsBatch {
   std::uint64_t first = 0;
   std::uint64_t dropped = 0;  // how many before `first` the rack had to drop
   // Not 0: the payloads are a part of the class's table as of this sequence; `first` means nothing.
-  // The cursor moves to table_as_of + 1 with the last part.
+  // The cursor moves to table_as_of + 1 with the last part, if all parts before it were applied.
   std::uint64_t table_as_of = 0;
+  std::uint32_t table_part = 0;  // from 1
   bool table_last = false;
   std::vector<std::string> payloads;
 };
@@ -143,9 +144,10 @@ class FactsStore {
 
   // Durable before the callback runs (on the writer thread with LMDB, inside the call in memory).
   // Batches of one (rack, class) must come in order. A gap of `dropped` records is accepted and
-  // counted in `missing`: the rack has dropped those. Any other gap is kConflict: a batch before it
-  // failed, and this one was on its way already. Errors: kTooLarge, kFull, kNoSpace, kReadOnly,
-  // kSystem, kClosed; nothing was written then, and the rack keeps its records.
+  // counted in `missing`: the rack has dropped those. Any other gap, and a part of a table that
+  // does not follow the part applied before, is kConflict: a batch before it failed, and this one
+  // was on its way already. Errors: kTooLarge, kFull, kNoSpace, kReadOnly, kSystem, kClosed;
+  // nothing was written then, and the rack keeps its records.
   virtual void Apply(FactsBatch batch, ApplyCallback done) = 0;
   // An event of the region itself; `position` is set by the store and given to `done`.
   virtual void AppendEvent(EventRow event, DoneCallback done) = 0;

@@ -66,13 +66,14 @@ struct Totals {
   std::uint64_t events_oldest = 1;
   std::uint64_t inventories_oldest = 1;
   std::uint64_t step_macs = 0;
+  TablesUnderWay tables;  // few and seldom: copied with the rest
 };
 
 // Writes of one group: a backend over one open transaction.
 class Transaction final : public FactsBackend {
  public:
   Transaction(LmdbTxn& txn, const Databases& databases, const FactsLimits& limits, Totals totals)
-      : txn_(txn), db_(databases), limits_(limits), totals_(totals) {}
+      : txn_(txn), db_(databases), limits_(limits), totals_(std::move(totals)) {}
 
   [[nodiscard]] const Totals& totals() const noexcept { return totals_; }
 
@@ -93,6 +94,8 @@ class Transaction final : public FactsBackend {
     return txn_.Put(db_.cursors, Key64x2(rack, static_cast<std::uint64_t>(fact_class)),
                     Key64x2(cursor.epoch, cursor.next));
   }
+
+  [[nodiscard]] TablesUnderWay& Tables() override { return totals_.tables; }
 
   [[nodiscard]] Result<void> PutLease(LeaseRow row) override;
   [[nodiscard]] Result<void> PutInventory(InventoryRow row) override;

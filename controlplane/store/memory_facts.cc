@@ -44,6 +44,9 @@ class MemoryFacts final : public FactsStore, private FactsBackend {
   [[nodiscard]] Result<FactsCursor> LoadCursor(std::uint64_t rack, FactClass fact_class) override;
   [[nodiscard]] Result<void> StoreCursor(std::uint64_t rack, FactClass fact_class,
                                          FactsCursor cursor) override;
+
+  [[nodiscard]] TablesUnderWay& Tables() override { return tables_; }
+
   [[nodiscard]] Result<void> PutLease(LeaseRow row) override;
   [[nodiscard]] Result<void> PutInventory(InventoryRow row) override;
   [[nodiscard]] Result<void> PutBootStep(BootStepRow row) override;
@@ -54,6 +57,7 @@ class MemoryFacts final : public FactsStore, private FactsBackend {
   std::mutex mutex_;
   const FactsLimits limits_;
   std::map<std::pair<std::uint64_t, FactClass>, FactsCursor> cursors_;
+  TablesUnderWay tables_;
   std::map<LeaseMapKey, LeaseRow> leases_;
   std::map<std::uint64_t, std::map<LeaseMapKey, bool>> leases_by_mac_;
   std::map<std::uint64_t, std::deque<std::uint64_t>> steps_by_mac_;  // positions

@@ -103,6 +103,7 @@ struct FactBatch {
   // Not 0: the records are the class's state as of this sequence (log position), in parts; `first`
   // and `dropped` mean nothing. After the last part the cursor is table_as_of + 1.
   std::uint64_t table_as_of = 0;
+  std::uint32_t table_part = 0;  // from 1; the source leaves it to the link
   bool table_last = false;
   std::vector<ByteSpan> records;  // views: valid during the call (region) or until the next Peek
 };
@@ -172,9 +173,11 @@ class FactSink {
   // What is committed for the rack.
   [[nodiscard]] virtual FactCursor Cursor(RackId rack, FactClass fact_class) = 0;
   // Stores records and cursor in one transaction, durable before `done` runs. Batches of a rack and
-  // class are applied in the order of the calls. Records below the stored cursor of the same epoch
-  // are skipped (a connection may have been replaced while a commit was under way); another epoch
-  // replaces the cursor. The batch's views are copied before Commit returns.
+  // class are applied in the order of the calls. kConflict: a batch before this one, or a part of
+  // the table before this one, failed; the rack sends them all again. Records below the stored
+  // cursor of the same epoch are skipped (a connection may have been replaced while a commit was
+  // under way); another epoch replaces the cursor. The batch's views are copied before Commit
+  // returns.
   virtual void Commit(RackId rack, const FactBatch& batch, CommitDone done) = 0;
 };
 

@@ -17,7 +17,7 @@ inline constexpr std::size_t kMessageBytesMin = kChecksumBytes + 16;
 inline constexpr std::uint32_t kVerifierTablesMax = 65'536;
 inline constexpr std::uint32_t kVerifierDepthMax = 8;  // envelope, body, vector element, struct
 inline constexpr std::uint8_t kVersionMajor = 0;
-inline constexpr std::uint8_t kVersionMinor = 1;
+inline constexpr std::uint8_t kVersionMinor = 2;
 inline constexpr std::uint16_t kProtocolVersion = (kVersionMajor << 8) | kVersionMinor;
 
 // Credit: bytes of data messages (SnapshotChunk, Delta, Facts) in flight, per direction.

@@ -94,7 +94,7 @@ class RackLink {
  private:
   struct Outbox {
     FactCursor sent;                   // the next record to send
-    std::uint64_t table_position = 0;  // parts of the table sent, while it is sent
+    std::uint32_t table_position = 0;  // parts of the table sent, while it is sent
   };
 
   void Attempt(Instant now);

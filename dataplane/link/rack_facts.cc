@@ -80,7 +80,7 @@ bool RackLink::SendFacts(FactClass fact_class, Instant now) {
   const auto vector = builder.CreateVector(records);
   if (!Send(schema::CreateFacts(builder, std::to_underlying(fact_class), outbox.sent.epoch,
                                 batch_.first, batch_.dropped, vector, batch_.table_as_of,
-                                batch_.table_last),
+                                batch_.table_last, table ? outbox.table_position + 1 : 0),
             now)) {
     return false;
   }

@@ -91,6 +91,13 @@ class RegionSession {
     QueryDone done;
   };
 
+  // Of the class's table, while it comes in parts.
+  struct TableProgress {
+    std::uint64_t epoch = 0;
+    std::uint64_t as_of = 0;
+    std::uint32_t parts = 0;
+  };
+
   [[nodiscard]] bool IsAdmitted(WallTime wall_now);
   void Deliver(const schema::Envelope& envelope, std::uint64_t bytes, WallTime wall_now,
                Instant now);
@@ -112,6 +119,7 @@ class RegionSession {
   // What to do with the batch just read, after the cursor of what was received before.
   enum class Place : std::uint8_t { kNew, kSeen, kGap };
   [[nodiscard]] Place PlaceBatch(FactCursor& received);
+  [[nodiscard]] Place PlacePart(FactCursor& received);
   void SendFactsCommitted(FactClass fact_class, const FactCursor& cursor);
   void Consumed(std::uint64_t bytes);
   void OnQueryAnswer(const schema::QueryAnswer& answer);
@@ -136,6 +144,7 @@ class RegionSession {
   std::uint64_t boot_id_ = 0;
   std::vector<InterfaceInfo> interfaces_;
   std::array<FactCursor, kFactClasses.size()> received_{};  // passed to the sink
+  std::array<TableProgress, kFactClasses.size()> tables_{};
   FactBatch batch_;
   GenerationState live_;
   GenerationState tip_;  // what the rack has when all that was sent has arrived

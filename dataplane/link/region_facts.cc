@@ -17,6 +17,7 @@ bool RegionSession::ReadFacts(const schema::Facts& facts) {
   batch_.dropped = facts.dropped();
   batch_.table_as_of = facts.table_as_of();
   batch_.table_last = facts.table_last();
+  batch_.table_part = facts.table_part();
   batch_.records.clear();
   const std::size_t count = facts.records() == nullptr ? 0 : facts.records()->size();
   const bool table = batch_.table_as_of != 0;
@@ -40,15 +41,32 @@ bool RegionSession::ReadFacts(const schema::Facts& facts) {
   return true;
 }
 
+// Parts come in order, from the first. A rack of version 0.1 does not number them: it sends all
+// parts of one table in a row, and the channel loses none.
+RegionSession::Place RegionSession::PlacePart(FactCursor& received) {
+  TableProgress& table = tables_[IndexOf(batch_.fact_class)];
+  const bool follows = table.epoch == batch_.epoch && table.as_of == batch_.table_as_of;
+  const std::uint32_t next = follows ? table.parts + 1 : 1;
+  if (batch_.table_part == 0) {
+    batch_.table_part = next;
+  }
+  if (batch_.table_part != next && batch_.table_part != 1) {
+    return Place::kGap;
+  }
+  table = {.epoch = batch_.epoch, .as_of = batch_.table_as_of, .parts = batch_.table_part};
+  if (batch_.table_last) {
+    table = {};
+    received.next = std::max(received.next, batch_.table_as_of + 1);
+  }
+  return Place::kNew;
+}
+
 RegionSession::Place RegionSession::PlaceBatch(FactCursor& received) {
   if (batch_.epoch != received.epoch) {
     received = {.epoch = batch_.epoch, .next = 1};
   }
   if (batch_.table_as_of != 0) {
-    if (batch_.table_last) {
-      received.next = std::max(received.next, batch_.table_as_of + 1);
-    }
-    return Place::kNew;
+    return PlacePart(received);
   }
   const std::uint64_t end = batch_.first + batch_.records.size();
   if (end <= received.next) {

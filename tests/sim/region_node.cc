@@ -51,20 +51,7 @@ class RegionNode::Sink final : public link::FactSink {
   }
 
   void Commit(link::RackId rack, const link::FactBatch& batch, link::CommitDone done) override {
-    Waiting waiting;
-    waiting.done = std::move(done);
-    store::FactsBatch& copy = waiting.batch;
-    copy.rack = rack;
-    copy.fact_class = static_cast<store::FactClass>(batch.fact_class);
-    copy.epoch = batch.epoch;
-    copy.first = batch.first;
-    copy.dropped = batch.dropped;
-    copy.table_as_of = batch.table_as_of;
-    copy.table_last = batch.table_last;
-    for (const ByteSpan record : batch.records) {
-      copy.payloads.emplace_back(AsText(record));
-    }
-    queue_.push_back(std::move(waiting));
+    queue_.push_back({.batch = region::ToStore(rack, batch), .done = std::move(done)});
     if (queue_.size() == 1) {
       Schedule();
     }

@@ -104,7 +104,7 @@ inline std::vector<Sample> FactSamples() {
        [](Builder& b) {
          const auto records =
              b.CreateVector(std::vector{schema::CreateFactRecord(b, Octets(b, 5))});
-         return Body(schema::CreateFacts(b, 1, 7, 0, 0, records, 500, true));
+         return Body(schema::CreateFacts(b, 1, 7, 0, 0, records, 500, true, 3));
        }},
       {"facts_committed", false,
        [](Builder& b) { return Body(schema::CreateFactsCommitted(b, 1, 7, 501)); }},

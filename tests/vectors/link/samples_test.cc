@@ -1,7 +1,7 @@
 // Encoded samples of each message as earlier versions sent them: today's code must read them as the
 // same contents. `<version>/<message>.hex` is the message, `.expect` its contents as JSON. Origin:
 // this repository's own encoder at that version. Recorded anew only with
-// SLIPWAY_RECORD_VECTORS=v0_1 (the diff is to be reviewed: a released version never changes).
+// SLIPWAY_RECORD_VECTORS=v0_2 (the diff is to be reviewed: a released version never changes).
 #include "tests/vectors/link/samples.h"
 
 #include <flatbuffers/idl.h>
@@ -20,6 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path kRoot = fs::path(SLIPWAY_SOURCE_DIR) / "tests/vectors/link";
+// Of today's version.
+const fs::path kToday =
+    kRoot / ("v" + std::to_string(kVersionMajor) + "_" + std::to_string(kVersionMinor));
 const fs::path kCorpus = fs::path(SLIPWAY_SOURCE_DIR) / "tests/fuzz/corpus/link";
 constexpr EnvelopeHeader kHeader = {
     .sequence = 2, .acknowledged = 1, .trace = 0xCAFE, .connection = 0x1122'3344'5566'7788};
@@ -116,7 +119,7 @@ TEST(LinkVectorTest, SamplesOfEveryVersionAreReadAsTheyWereMeant) {
 TEST(LinkVectorTest, TodaysEncoderSaysTheSameThing) {
   for (const Sample& sample : Samples()) {
     SCOPED_TRACE(sample.name);
-    const fs::path expect = kRoot / "v0_1" / (std::string(sample.name) + ".expect");
+    const fs::path expect = kToday / (std::string(sample.name) + ".expect");
     EXPECT_EQ(ToJson(Encode(sample)), ReadFile(expect));
   }
 }

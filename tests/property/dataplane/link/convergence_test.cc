@@ -44,6 +44,8 @@ void WorkStep(Pair& pair, Work& work) {
       return;
     case 1:
       pair.facts.fail = pair.random.Below(8) == 0;
+      // Of a table that may come; the parts behind it may be on their way.
+      pair.facts.fail_part = static_cast<std::uint32_t>(pair.random.Below(4));
       return;
     case 2:
       pair.sink.fail_chunks = pair.random.Below(10) == 0 ? 1 : 0;
@@ -138,6 +140,7 @@ void RunSeed(std::uint64_t seed, Felt& felt) {
   }
   pair.faults = {};
   pair.facts.fail = false;
+  pair.facts.fail_part = 0;
   pair.sink.fail_chunks = 0;
   pair.StartRegion();
   ChangeRecords(pair, work);

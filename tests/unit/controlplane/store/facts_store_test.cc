@@ -224,14 +224,47 @@ TYPED_TEST(FactsStoreContract, TableMovesTheCursorWithItsLastPart) {
   part.fact_class = FactClass::kLease;
   part.epoch = 11;
   part.table_as_of = 500;
+  part.table_part = 1;
   part.payloads = {LeaseFact(Ip("10.0.0.5"), kMacA, 100)};
   this->Apply(part);
   EXPECT_EQ(this->facts().Cursor(kRack, FactClass::kLease), FactsCursor{});
   part.payloads = {LeaseFact(Ip("10.0.0.6"), kMacB, 100)};
+  part.table_part = 2;
   part.table_last = true;
   EXPECT_EQ(this->Apply(part).cursor.next, 501U);
   EXPECT_EQ(this->facts().Cursor(kRack, FactClass::kLease).next, 501U);
   EXPECT_EQ(this->facts().Leases(std::nullopt, 10)->rows.size(), 2U);
+}
+
+// A part was not committed, and the last one was on its way already: the cursor stays, and the
+// whole table is taken when it comes again.
+TYPED_TEST(FactsStoreContract, TableWithAPartMissingMovesNothing) {
+  FactsBatch part;
+  part.rack = kRack;
+  part.fact_class = FactClass::kLease;
+  part.epoch = 11;
+  part.table_as_of = 500;
+  part.table_part = 1;
+  part.payloads = {LeaseFact(Ip("10.0.0.5"), kMacA, 100)};
+  this->Apply(part);
+  FactsBatch last = part;
+  last.table_part = 3;
+  last.table_last = true;
+  FactsBatch of_another_table = part;
+  of_another_table.table_part = 2;
+  of_another_table.table_as_of = 501;
+  std::vector<ErrorCode> codes;
+  for (const FactsBatch& refused : {last, of_another_table}) {
+    this->facts().Apply(refused, [&](Result<FactsApplied> applied) {
+      codes.push_back(applied ? ErrorCode::kNone : applied.error().code);
+    });
+  }
+  this->Apply(part);  // Answers come in order: this one comes after them.
+  EXPECT_EQ(codes, (std::vector{ErrorCode::kConflict, ErrorCode::kConflict}));
+  EXPECT_EQ(this->facts().Cursor(kRack, FactClass::kLease), FactsCursor{});
+  part.table_part = 2;
+  this->Apply(part);
+  EXPECT_EQ(this->Apply(last).cursor.next, 501U);
 }
 
 TYPED_TEST(FactsStoreContract, BootStepsAreBoundedPerMachine) {

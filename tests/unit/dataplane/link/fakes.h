@@ -352,7 +352,8 @@ class FakeFactSink final : public FactSink {
   }
 
   void Commit(RackId rack, const FactBatch& batch, CommitDone done) override {
-    if (fail) {
+    if (fail || (fail_part != 0 && batch.table_part == fail_part)) {
+      fail_part = 0;
       done(Fail(ErrorCode::kNoSpace));
       return;
     }
@@ -362,6 +363,14 @@ class FakeFactSink final : public FactSink {
       cursor = {.epoch = batch.epoch, .next = 1};
     }
     if (batch.table_as_of != 0) {
+      TablePart& before = table_parts[{rack, batch.fact_class}];
+      const TablePart part{batch.table_as_of, batch.table_part};
+      if (part.second != 1 && part != TablePart{before.first, before.second + 1}) {
+        ++conflicts;
+        done(Fail(ErrorCode::kConflict));
+        return;
+      }
+      before = part;
       for (const ByteSpan record : batch.records) {
         tables[{rack, batch.fact_class}].push_back(AsText(record));
       }
@@ -369,7 +378,13 @@ class FakeFactSink final : public FactSink {
         cursor.next = std::max(cursor.next, batch.table_as_of + 1);
       }
     } else {
-      dropped += batch.first > cursor.next ? batch.first - cursor.next : 0;
+      const std::uint64_t gap = batch.first > cursor.next ? batch.first - cursor.next : 0;
+      if (gap != 0 && gap != batch.dropped) {
+        ++conflicts;
+        done(Fail(ErrorCode::kConflict));
+        return;
+      }
+      dropped += gap;
       for (std::size_t i = 0; i < batch.records.size(); ++i) {
         if (batch.first + i >= cursor.next) {
           stored.push_back(AsText(batch.records[i]));
@@ -384,7 +399,11 @@ class FakeFactSink final : public FactSink {
   std::map<Key, FactCursor> cursors;
   std::map<Key, std::vector<std::string>> records;
   std::map<Key, std::vector<std::string>> tables;
+  using TablePart = std::pair<std::uint64_t, std::uint32_t>;  // as of, part
+  std::map<Key, TablePart> table_parts;                       // taken last, as in ApplyFacts
   std::uint64_t dropped = 0;
+  std::uint64_t conflicts = 0;
+  std::uint32_t fail_part = 0;  // the next commit of this part of a table fails
   bool fail = false;
 };
 

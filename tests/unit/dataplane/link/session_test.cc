@@ -1,6 +1,8 @@
 // Both cores against each other under virtual time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/dataplane/link/pair.h"
 
 namespace slipway::link::test {
@@ -207,6 +209,77 @@ TEST(LinkSessionTest, LeasesWhoseTailIsGoneComeAsATable) {
   EXPECT_EQ((pair.facts.records[{kTestRack, FactClass::kLease}]),
             (std::vector<std::string>{"8", "9"}));
   EXPECT_EQ(pair.facts.dropped, 0U);
+}
+
+// The parts behind the one that fails are on their way already: the last must not move the cursor.
+TEST(LinkSessionTest, TableOfWhichAPartFailedIsSentAgainWhole) {
+  Pair pair(21);
+  std::vector<std::string> expected;
+  for (int i = 0; i < 12; ++i) {
+    expected.push_back(std::to_string(i));
+    pair.source.Append(FactClass::kLease, expected.back());
+  }
+  pair.source.DropOldest(FactClass::kLease, 12);  // four parts
+  pair.facts.fail_part = 2;
+  pair.link.Start(pair.now);
+  pair.RunFor(Duration::Seconds(5));
+  EXPECT_GT(pair.facts.conflicts, 0U);
+  std::vector<std::string> known = pair.facts.tables[{kTestRack, FactClass::kLease}];
+  std::ranges::sort(known);
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  std::ranges::sort(expected);
+  EXPECT_EQ(known, expected);
+  EXPECT_EQ(pair.source.committed(FactClass::kLease), 13U);
+}
+
+// Says what a rack would say next on its connection.
+struct PartsByHand {
+  explicit PartsByHand(Pair& joined) : pair(joined) {
+    pair.link.Start(pair.now);
+    pair.RunFor(kSoon);
+    EnvelopeReader reader;
+    const auto last = reader.Read(AsBytes(pair.sent_by_rack.back()));
+    header = {.sequence = (*last)->sequence(),
+              .acknowledged = (*last)->acknowledged(),
+              .connection = (*last)->connection()};
+  }
+
+  void Send(std::uint32_t part, bool last) {
+    auto& builder = writer.Begin();
+    const auto records = builder.CreateVector(std::vector{schema::CreateFactRecord(builder)});
+    ++header.sequence;
+    pair.Inject(
+        *writer.Finish(header, schema::CreateFacts(builder, std::to_underlying(FactClass::kLease),
+                                                   7, 0, 0, records, 500, last, part)));
+  }
+
+  Pair& pair;
+  EnvelopeWriter writer;
+  EnvelopeHeader header;
+};
+
+TEST(LinkSessionTest, MissingPartOfATableEndsTheSession) {
+  Pair pair(22);
+  PartsByHand parts(pair);
+  parts.Send(1, false);
+  parts.Send(3, true);
+  EXPECT_EQ(pair.session()->state(), RegionSession::State::kClosed);
+  EXPECT_EQ(pair.region_counters.Rejected(RejectReason::kGap), 1U);
+  EXPECT_EQ((pair.facts.cursors[{kTestRack, FactClass::kLease}].next), 1U);
+}
+
+TEST(LinkSessionTest, PartsWithoutNumbersOfAnOlderRackAreCounted) {
+  Pair pair(23);
+  PartsByHand parts(pair);
+  pair.facts.fail_part = 2;
+  parts.Send(0, false);
+  parts.Send(0, false);
+  parts.Send(0, true);
+  EXPECT_EQ(pair.facts.conflicts, 1U);
+  EXPECT_EQ((pair.facts.cursors[{kTestRack, FactClass::kLease}].next), 1U);
+  parts.Send(1, false);  // the commit's failure has not come back yet
+  parts.Send(0, true);
+  EXPECT_EQ((pair.facts.cursors[{kTestRack, FactClass::kLease}].next), 501U);
 }
 
 TEST(LinkSessionTest, JournalBehindTheRegionStartsANewEpoch) {

@@ -83,19 +83,20 @@ Result<ObjectTableRef> ObjectTable::Build(const config::Snapshot& snapshot, cons
       if (table->entries_.size() + table->missing_.size() >= kObjectsMax) {
         return Fail(ErrorCode::kFull, static_cast<std::uint32_t>(kObjectsMax));
       }
+      bool damaged = false;
       std::shared_ptr<const Object>& object = known[file.sha256];
       if (object == nullptr) {
         const auto opened = store.OpenObject(file.sha256);
-        const bool there = opened && opened->bytes() == file.bytes;
+        damaged = opened && opened->bytes() != file.bytes;
         if (!opened && opened.error().code == ErrorCode::kSystem) {
           return std::unexpected(opened.error());
         }
-        if (there) {
+        if (opened && !damaged) {
           object = SLIP_TRY(MakeObject(file.sha256, *opened));
         }
       }
       if (object == nullptr || object->bytes != file.bytes) {
-        table->missing_.push_back(std::move(name));
+        table->missing_.push_back({std::move(name), damaged || object != nullptr});
       } else {
         table->entries_.push_back({std::move(name), object});
       }
@@ -103,7 +104,8 @@ Result<ObjectTableRef> ObjectTable::Build(const config::Snapshot& snapshot, cons
   }
   const auto by_name = [](const Entry& a, const Entry& b) { return a.name < b.name; };
   std::sort(table->entries_.begin(), table->entries_.end(), by_name);
-  std::sort(table->missing_.begin(), table->missing_.end());
+  std::sort(table->missing_.begin(), table->missing_.end(),
+            [](const MissingObject& a, const MissingObject& b) { return a.name < b.name; });
   return built;
 }
 

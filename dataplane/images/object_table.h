@@ -55,11 +55,18 @@ class ObjectTableRef {
   const ObjectTable* table_ = nullptr;
 };
 
+struct MissingObject {
+  std::string name;      // "<image>/<file>"
+  bool damaged = false;  // it is there, and has another size
+
+  friend bool operator==(const MissingObject&, const MissingObject&) = default;
+};
+
 class ObjectTable {
  public:
   // Opens every file that the snapshot names. Objects that `previous` has are shared, not opened
-  // again. What is missing, or has another size than the snapshot says, is in missing(); that is no
-  // error. kFull above kObjectsMax; kSystem if descriptors run out.
+  // again. What is not there, or has another size than the snapshot says, is in missing(); that is
+  // no error. kFull above kObjectsMax; kSystem if descriptors run out.
   [[nodiscard]] static Result<ObjectTableRef> Build(const config::Snapshot& snapshot,
                                                     const Store& store,
                                                     const ObjectTableRef& previous);
@@ -70,8 +77,8 @@ class ObjectTable {
   // thread that holds a reference.
   [[nodiscard]] const Object* Find(std::string_view name) const noexcept;
 
-  // Names of files that the snapshot has and the store has not, in order.
-  [[nodiscard]] const std::vector<std::string>& missing() const noexcept { return missing_; }
+  // What the snapshot has and the store has not, by name.
+  [[nodiscard]] const std::vector<MissingObject>& missing() const noexcept { return missing_; }
 
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
@@ -91,7 +98,7 @@ class ObjectTable {
   mutable std::atomic<std::uint32_t> refs_{1};
   config::Generation generation_;
   std::vector<Entry> entries_;  // by name
-  std::vector<std::string> missing_;
+  std::vector<MissingObject> missing_;
 };
 
 }  // namespace slipway::images

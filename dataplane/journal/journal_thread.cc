@@ -126,7 +126,9 @@ Result<void> JournalThread::Append(FactClass fact_class, std::uint64_t key, Byte
     }
     cold_.push_back({fact_class, key, std::vector<std::byte>(payload.begin(), payload.end())});
   }
-  wake_->Notify();
+  if (wake_ != nullptr) {  // made by Start
+    wake_->Notify();
+  }
   return {};
 }
 

@@ -143,10 +143,14 @@ class JournalThread {
   // Takes what is in the mailboxes, commits once more, ends the thread. Idempotent.
   void Stop();
 
+  // ---- any thread ----
+
+  // For threads without a submitter; kFull at kColdRecordsMax, kTooLarge. Durable soon (after
+  // Start), unreported.
+  [[nodiscard]] Result<void> Append(FactClass fact_class, std::uint64_t key, ByteSpan payload);
+
   // ---- any thread, after Start ----
 
-  // For threads without a submitter; kFull at kColdRecordsMax, kTooLarge. Durable soon, unreported.
-  [[nodiscard]] Result<void> Append(FactClass fact_class, std::uint64_t key, ByteSpan payload);
   // As in Journal.
   [[nodiscard]] Result<std::uint64_t> ReadCommitted(FactClass fact_class, std::uint64_t from,
                                                     std::size_t bytes_max, RecordVisitor& visitor);

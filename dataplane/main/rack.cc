@@ -23,6 +23,7 @@
 #include "dataplane/main/admin_socket.h"
 #include "dataplane/main/fact_source.h"
 #include "dataplane/main/interface_monitor.h"
+#include "dataplane/main/journal_events.h"
 #include "dataplane/main/privileges.h"
 #include "dataplane/main/rack_metrics.h"
 #include "dataplane/main/serving_publisher.h"
@@ -199,6 +200,7 @@ struct Rack::Parts {
   std::unique_ptr<journal::JournalThread> journal;
   std::unique_ptr<ShardSet> shards;
   std::unique_ptr<shard::Wake> wake;
+  std::unique_ptr<JournalEvents> events;
   std::unique_ptr<SnapshotSlot> slot;
   std::unique_ptr<ServingPublisher> publisher;
   std::unique_ptr<SnapshotOwner> snapshots;
@@ -427,7 +429,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
 
 bool Rack::Parts::Launch(RackFailure& failure) {
   const std::string& socket_path = values->Text("admin_socket");
-  metrics = std::make_unique<RackMetrics>(shards.get(), journal.get(), link.get());
+  metrics = std::make_unique<RackMetrics>(shards.get(), journal.get(), link.get(), events.get());
   auto made = AdminSocket::Create(
       socket_path.empty() ? values->Text("state_dir") + "/rack.sock" : socket_path,
       [this](std::string_view path) { return metrics->Answer(path); });
@@ -476,12 +478,18 @@ std::unique_ptr<Rack> Rack::Start(const settings::Values& values, LogSink* log,
   if (!parts->OpenState(failure) || !parts->MakeShards(failure)) {
     return nullptr;
   }
-  parts->publisher = std::make_unique<ServingPublisher>(
-      parts->shards->hand_overs(), parts->images.get(), values.TextList("interfaces"), log);
+  parts->events = std::make_unique<JournalEvents>(
+      [journal = parts->journal.get()](ByteSpan fact) {
+        return journal->Append(journal::FactClass::kEvent, 0, fact).has_value();
+      },
+      &parts->clock, log);
+  parts->publisher =
+      std::make_unique<ServingPublisher>(parts->shards->hand_overs(), parts->images.get(),
+                                         values.TextList("interfaces"), parts->events.get());
   parts->snapshots = std::make_unique<SnapshotOwner>(
       *parts->link_disk,
       [slot = parts->slot.get()](config::SnapshotRef snapshot) { slot->Put(std::move(snapshot)); },
-      log);
+      parts->events.get(), log);
   (void)parts->snapshots->Load();
   if (!parts->MakeLink(failure) || !parts->Launch(failure)) {
     parts->Stop();
@@ -533,11 +541,12 @@ void Rack::Parts::WatchJournal() {
   }
   journal_failing = failing;
   if (failing) {
-    log->Write(LogLevel::kError, "journal-failing",
-               "the journal cannot be written (" + Reason(journal->failure()) +
-                   "): no lease is granted until it can; free space in state_dir or mend the disk");
+    events->Report(service::EventCode::kJournalFailing, "journal",
+                   "it cannot be written (" + Reason(journal->failure()) +
+                       "): no lease is granted until it can; free space in state_dir or mend the "
+                       "disk");
   } else {
-    log->Write(LogLevel::kInfo, "journal-recovered", "the journal can be written again");
+    events->Report(service::EventCode::kJournalRecovered, "journal", "it can be written again");
   }
 }
 
@@ -586,6 +595,7 @@ bool Rack::Run(RackFailure& failure) {
     parts.link->NotifyFacts();
     parts.WatchJournal();
     parts.Pump();
+    parts.events->Tick();
   }
   failure.text = "a shard's driver failed; see the log, and try io = epoll";
   return false;

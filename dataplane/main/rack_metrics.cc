@@ -162,6 +162,9 @@ std::string RackMetrics::Metrics() const {
   out.Value(journal.commit_failures.value());
   out.Family("slipway_journal_failing", "gauge", "1 while the disk refuses.");
   out.Value(journal.failing.value());
+  out.Family("slipway_events_dropped_total", "counter",
+             "Events of the rack that were told nobody.");
+  out.Value(events_->dropped() + shards_->events_dropped());
   out.Family("slipway_link_up", "gauge", "1 while a region is connected.");
   out.Value(link_->up() ? 1 : 0);
   const std::scoped_lock lock(mutex_);

@@ -11,6 +11,7 @@
 #include "dataplane/journal/journal_thread.h"
 #include "dataplane/link/rack_end.h"
 #include "dataplane/main/admin_socket.h"
+#include "dataplane/main/journal_events.h"
 #include "dataplane/main/shard_set.h"
 
 namespace slipway::rack {
@@ -19,8 +20,8 @@ class RackMetrics {
  public:
   // All outlive the metrics; only counters are read.
   RackMetrics(const ShardSet* shards, const journal::JournalThread* journal,
-              const link::RackEnd* link) noexcept
-      : shards_(shards), journal_(journal), link_(link) {}
+              const link::RackEnd* link, const JournalEvents* events) noexcept
+      : shards_(shards), journal_(journal), link_(link), events_(events) {}
 
   // Control thread.
   void SetServing(config::Generation live, std::size_t links, std::size_t missing_objects);
@@ -36,6 +37,7 @@ class RackMetrics {
   const ShardSet* shards_;
   const journal::JournalThread* journal_;
   const link::RackEnd* link_;
+  const JournalEvents* events_;
   mutable std::mutex mutex_;
   config::Generation live_;
   std::size_t links_ = 0;

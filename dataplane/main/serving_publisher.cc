@@ -5,6 +5,8 @@
 
 namespace slipway::rack {
 
+using service::EventCode;
+
 void SnapshotSlot::Put(config::SnapshotRef snapshot) {
   {
     const std::scoped_lock lock(mutex_);
@@ -27,12 +29,12 @@ bool SnapshotSlot::Take(config::SnapshotRef& out) {
 
 ServingPublisher::ServingPublisher(std::vector<service::ServingView*> hand_overs,
                                    images::Store* store, std::vector<std::string> allowed,
-                                   LogSink* log)
+                                   service::EventSink* events)
     : hand_overs_(std::move(hand_overs)),
       reached_(hand_overs_.size(), 0),
       store_(store),
       allowed_(std::move(allowed)),
-      log_(log) {}
+      events_(events) {}
 
 void ServingPublisher::SetSnapshot(config::SnapshotRef snapshot) {
   const bool images_same = snapshot_ && snapshot &&
@@ -45,16 +47,22 @@ void ServingPublisher::SetSnapshot(config::SnapshotRef snapshot) {
   }
   auto built = images::ObjectTable::Build(*snapshot_, *store_, objects_);
   if (!built) {
-    log_->Write(LogLevel::kError, "image-objects-unopened",
-                "the images of the configuration cannot be opened (" +
-                    std::string(ToString(built.error().code)) + "); the last ones stay");
+    events_->Report(EventCode::kImageObjectsUnopened, "",
+                    "the images of the configuration cannot be opened (" +
+                        std::string(ToString(built.error().code)) + "); the last ones stay");
     return;
   }
   objects_ = std::move(*built);
-  for (const std::string& name : objects_->missing()) {
-    if (std::find(missing_.begin(), missing_.end(), name) == missing_.end()) {
-      log_->Write(LogLevel::kWarn, "image-object-missing",
-                  name + " is in the configuration but not in images_dir");
+  for (const images::MissingObject& object : objects_->missing()) {
+    if (std::find(missing_.begin(), missing_.end(), object) != missing_.end()) {
+      continue;
+    }
+    if (object.damaged) {
+      events_->Report(EventCode::kImageObjectDamaged, object.name,
+                      "the object in images_dir has another size than the configuration says");
+    } else {
+      events_->Report(EventCode::kImageObjectMissing, object.name,
+                      "in the configuration but not in images_dir");
     }
   }
   missing_ = objects_->missing();
@@ -84,8 +92,8 @@ void ServingPublisher::BuildLinks() {
                                    .vlan = bound->vlan,
                                    .addresses = host.addresses});
     if (!added) {
-      log_->Write(LogLevel::kWarn, "interfaces-too-many",
-                  std::string(host.name.view()) + " is not served: the table is full");
+      events_->Report(EventCode::kInterfacesTooMany, host.name.view(),
+                      "not served: the table is full");
     }
   }
 }

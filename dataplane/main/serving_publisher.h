@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/base/log.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/images/object_table.h"
 #include "dataplane/images/store.h"
+#include "dataplane/service/rack_event.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/shard/wake.h"
 
@@ -40,7 +40,7 @@ class ServingPublisher {
   // `hand_overs`: one per shard, outlive the publisher; `allowed`: interface names that may be
   // served at all (rack.toml `interfaces`).
   ServingPublisher(std::vector<service::ServingView*> hand_overs, images::Store* store,
-                   std::vector<std::string> allowed, LogSink* log);
+                   std::vector<std::string> allowed, service::EventSink* events);
 
   void SetSnapshot(config::SnapshotRef snapshot);
   void SetInterfaces(const service::HostInterfaces& interfaces);
@@ -55,8 +55,10 @@ class ServingPublisher {
   // What was built last; the links that are served now.
   [[nodiscard]] const service::ServedLinks& links() const noexcept { return links_; }
 
-  // Names of objects that the snapshot wants and that are not here, at the last build.
-  [[nodiscard]] const std::vector<std::string>& missing() const noexcept { return missing_; }
+  // Objects that the snapshot wants and that are not here, at the last build.
+  [[nodiscard]] const std::vector<images::MissingObject>& missing() const noexcept {
+    return missing_;
+  }
 
  private:
   struct Version {
@@ -73,12 +75,12 @@ class ServingPublisher {
   std::vector<std::uint64_t> reached_;  // per shard: the number it lives on
   images::Store* store_;
   std::vector<std::string> allowed_;
-  LogSink* log_;
+  service::EventSink* events_;
   config::SnapshotRef snapshot_;
   service::HostInterfaces interfaces_;
   service::ServedLinks links_;
   images::ObjectTableRef objects_;
-  std::vector<std::string> missing_;
+  std::vector<images::MissingObject> missing_;
   std::deque<Version> versions_;
   std::uint64_t next_number_ = 1;
   bool dirty_ = false;

@@ -23,6 +23,9 @@ Result<std::unique_ptr<ShardSet>> ShardSet::Create(const ShardSetOptions& option
   std::unique_ptr<ShardSet> set(new ShardSet(std::move(seats), clock, random));
   for (ShardSeat& seat : set->seats_) {
     SLIP_TRY(seat.serving->Attach(seat.shard->driver()));
+    set->events_.push_back(
+        std::make_unique<service::FactEvents>(seat.shard.get(), seat.journal.get(), &clock));
+    SLIP_TRY(set->events_.back()->Start(clock.Now()));
   }
   SLIP_TRY(set->WireFiles(options, sockets));
   SLIP_TRY(set->WireDhcp(options, sockets));
@@ -57,6 +60,7 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
                                   .leases = leases_.get(),
                                   .facts = seat.journal.get(),
                                   .peers = peers,
+                                  .events = events_.front().get(),
                                   .clock = &clock_});
   const shard::PortId udp = SLIP_TRY(driver.AddUdp(sockets.dhcp.Release(), dhcp_.get()));
   SLIP_TRY(dhcp_->Start(udp, clock_.Now()));
@@ -139,6 +143,14 @@ void ShardSet::Stop() {
     thread.join();
   }
   threads_.clear();
+}
+
+std::uint64_t ShardSet::events_dropped() const noexcept {
+  std::uint64_t dropped = 0;
+  for (const auto& events : events_) {
+    dropped += events->dropped();
+  }
+  return dropped;
 }
 
 std::vector<service::ServingView*> ShardSet::hand_overs() const {

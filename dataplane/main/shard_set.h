@@ -15,6 +15,7 @@
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/boot_content.h"
 #include "dataplane/service/dhcp_service.h"
+#include "dataplane/service/fact_events.h"
 #include "dataplane/service/fact_steps.h"
 #include "dataplane/service/http_service.h"
 #include "dataplane/service/inventory_service.h"
@@ -95,6 +96,9 @@ class ShardSet {
     return *inventories_;
   }
 
+  // Events of shards that were told to nobody.
+  [[nodiscard]] std::uint64_t events_dropped() const noexcept;
+
   [[nodiscard]] const std::vector<ShardSeat>& seats() const noexcept { return seats_; }
 
  private:
@@ -122,6 +126,7 @@ class ShardSet {
   Clock& clock_;
   Random& random_;
   std::vector<std::unique_ptr<Fan>> fans_;
+  std::vector<std::unique_ptr<service::FactEvents>> events_;  // one per seat
   // The DHCP shard's.
   std::unique_ptr<lease::LeaseTable> leases_;
   std::unique_ptr<dhcp::Dhcp4Engine> engine_;

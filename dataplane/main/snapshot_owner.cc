@@ -4,6 +4,9 @@
 #include <utility>
 
 namespace slipway::rack {
+
+using service::EventCode;
+
 namespace {
 
 constexpr config::Generation kNone{};
@@ -14,8 +17,8 @@ constexpr config::Generation kNone{};
 
 }  // namespace
 
-SnapshotOwner::SnapshotOwner(Disk& disk, Publish publish, LogSink* log)
-    : file_(disk), publish_(std::move(publish)), log_(log) {}
+SnapshotOwner::SnapshotOwner(Disk& disk, Publish publish, service::EventSink* events, LogSink* log)
+    : file_(disk), publish_(std::move(publish)), events_(events), log_(log) {}
 
 bool SnapshotOwner::Load() {
   config::LoadReport report;
@@ -26,10 +29,10 @@ bool SnapshotOwner::Load() {
                   "no snapshot yet: nothing is served until the "
                   "region sends one");
     } else {
-      log_->Write(LogLevel::kError, "snapshot-unreadable",
-                  std::string(report.file.view()) + " at " + std::to_string(report.offset) + ": " +
-                      std::string(report.reason.view()) +
-                      "; nothing is served until the region sends a whole snapshot");
+      events_->Report(EventCode::kSnapshotUnreadable, report.file.view(),
+                      "at " + std::to_string(report.offset) + ": " +
+                          std::string(report.reason.view()) +
+                          "; nothing is served until the region sends a whole snapshot");
     }
     return false;
   }
@@ -132,7 +135,7 @@ Result<void> SnapshotOwner::Chunk(std::span<const link::RecordView> records) {
     taken = Keep(records);
   }
   if (!taken) {
-    Abandon();
+    Reject(ToString(taken.error().code));
   }
   return taken;
 }
@@ -156,15 +159,14 @@ Result<void> SnapshotOwner::End(config::Generation generation, config::ContentHa
     return Fail(ErrorCode::kClosed);
   }
   if (incoming_->builder->hash() != hash) {
-    Abandon();
+    Reject("its content is not what the region announced");
     return Fail(ErrorCode::kBadChecksum);
   }
   const Result<void> kept = Persist(hash);
   if (!kept) {
-    log_->Write(LogLevel::kError, "snapshot-not-written",
-                "generation " + Text(generation) +
-                    " cannot be written: " + std::string(ToString(kept.error().code)) +
-                    "; still serving " + Text(Tip().generation));
+    events_->Report(EventCode::kSnapshotNotWritten, "generation " + Text(generation),
+                    "cannot be written: " + std::string(ToString(kept.error().code)) +
+                        "; still serving " + Text(Tip().generation));
     Abandon();
     return kept;
   }
@@ -194,6 +196,13 @@ void SnapshotOwner::Abandon() {
   incoming_.reset();
 }
 
+// The link asks for a whole snapshot afterwards. A chunk that the disk does not take ends here too.
+void SnapshotOwner::Reject(std::string_view reason) {
+  events_->Report(EventCode::kSnapshotRejected, "generation " + Text(incoming_->generation),
+                  std::string(reason) + "; still serving " + Text(Tip().generation));
+  Abandon();
+}
+
 void SnapshotOwner::Adopt(config::SnapshotRef snapshot) {
   tip_ = snapshot;
   {
@@ -208,8 +217,8 @@ void SnapshotOwner::Adopt(config::SnapshotRef snapshot) {
 
 void SnapshotOwner::Rewrite() {
   if (file_.rewrite_due() && !file_.RewriteStep(kRewriteBytesPerStep)) {
-    log_->Write(LogLevel::kWarn, "snapshot-rewrite-failed",
-                "the delta log cannot be merged for now; it is tried again");
+    events_->Report(EventCode::kSnapshotRewriteFailed, "deltas",
+                    "the delta log cannot be merged for now; it is tried again");
   }
 }
 

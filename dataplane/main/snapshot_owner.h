@@ -11,6 +11,7 @@
 #include "dataplane/base/log.h"
 #include "dataplane/config/snapshot_file.h"
 #include "dataplane/link/interfaces.h"
+#include "dataplane/service/rack_event.h"
 
 namespace slipway::rack {
 
@@ -22,7 +23,7 @@ class SnapshotOwner final : public link::SnapshotSink {
   using Publish = std::function<void(config::SnapshotRef)>;
 
   // All outlive the owner. `publish` is called on the link thread.
-  SnapshotOwner(Disk& disk, Publish publish, LogSink* log);
+  SnapshotOwner(Disk& disk, Publish publish, service::EventSink* events, LogSink* log);
 
   // Once, before the link starts. True if there was a snapshot; it was published then.
   [[nodiscard]] bool Load();
@@ -59,6 +60,8 @@ class SnapshotOwner final : public link::SnapshotSink {
     std::vector<std::size_t> ends;
   };
 
+  // Forgets the incoming generation and says why.
+  void Reject(std::string_view reason);
   [[nodiscard]] Result<void> Build(std::span<const link::RecordView> records);
   [[nodiscard]] Result<void> Keep(std::span<const link::RecordView> records);
   [[nodiscard]] Result<void> Persist(config::ContentHash hash);
@@ -67,6 +70,7 @@ class SnapshotOwner final : public link::SnapshotSink {
 
   config::SnapshotFile file_;
   Publish publish_;
+  service::EventSink* events_;
   LogSink* log_;
   config::SnapshotRef tip_;
   bool proven_ = true;  // false: what was loaded at start is perhaps not on disk

@@ -86,7 +86,6 @@ void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
 
 void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
   Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
-  RecordSteps();
   if (!effects_.record.empty() &&
       !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
                             effects_.record, held.position)) {
@@ -94,6 +93,7 @@ void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
     counters_.dropped_queue_full.Add();
     return;
   }
+  RecordSteps();
   if (held.reply.delivery == dhcp::Delivery::kNone) {
     return;
   }
@@ -140,6 +140,9 @@ void DhcpService::RecordSteps() {
     if (!parts_.facts->Submit(schema::FactClass::BootStep, 0, step_encoder_.Encode(step),
                               ignored)) {
       counters_.steps_dropped.Add();
+    }
+    if (step.kind == boot::StepKind::kLoop) {
+      parts_.events->Report(EventCode::kBootLoop, ToText(step.mac), step.name);
     }
   }
 }

@@ -12,6 +12,7 @@
 #include "dataplane/net/frame.h"
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/fact_port.h"
+#include "dataplane/service/rack_event.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/shard/shard.h"
 
@@ -49,6 +50,7 @@ class DhcpService final : public shard::PacketHandler,
     lease::LeaseTable* leases = nullptr;
     FactPort* facts = nullptr;
     PeerSink* peers = nullptr;
+    EventSink* events = nullptr;
     Clock* clock = nullptr;
   };
 

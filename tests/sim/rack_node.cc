@@ -10,9 +10,11 @@
 #include "dataplane/images/store.h"
 #include "dataplane/lease/record.h"
 #include "dataplane/main/fact_source.h"
+#include "dataplane/main/journal_events.h"
 #include "dataplane/main/serving_publisher.h"
 #include "dataplane/main/snapshot_owner.h"
 #include "dataplane/service/dhcp_service.h"
+#include "dataplane/service/fact_events.h"
 #include "dataplane/service/inventory_service.h"
 #include "dataplane/shard/shard.h"
 #include "tests/sim/sim_journal.h"
@@ -176,6 +178,8 @@ struct RackNode::Process final : link::RackTransport,
   SimDriver* driver = nullptr;  // the shard's
   std::unique_ptr<shard::Shard> shard;
   std::unique_ptr<service::ServingView> serving;
+  std::unique_ptr<service::FactEvents> shard_events;
+  std::unique_ptr<rack::JournalEvents> events;  // of the link and control threads
   std::unique_ptr<service::DhcpService> dhcp;
   std::unique_ptr<service::InventoryService> inventories;
   std::unique_ptr<rack::ServingPublisher> publisher;
@@ -251,6 +255,8 @@ void RackNode::Process::MakeShard() {
   shard = *shard::Shard::Create({.seal = false}, std::move(made), now());
   serving = *service::ServingView::Create();
   SLIP_CHECK(serving->Attach(*driver).has_value());
+  shard_events = std::make_unique<service::FactEvents>(shard.get(), journal.get(), &node.clock_);
+  SLIP_CHECK(shard_events->Start(now()).has_value());
   inventories = std::make_unique<service::InventoryService>(
       service::InventoryService::Parts{.serving = serving.get(),
                                        .tokens = &tokens,
@@ -267,14 +273,21 @@ void RackNode::Process::MakeShard() {
                                   .leases = &leases,
                                   .facts = journal.get(),
                                   .peers = &book,
+                                  .events = shard_events.get(),
                                   .clock = &node.clock_});
   SLIP_CHECK(dhcp->Start(driver->BindUdp(kDhcpPort, dhcp.get()), now()).has_value());
 }
 
 void RackNode::Process::MakeLink() {
+  events = std::make_unique<rack::JournalEvents>(
+      [this](ByteSpan fact) {
+        std::uint64_t ignored = 0;
+        return journal->Submit(schema::FactClass::Event, 0, fact, ignored);
+      },
+      &node.clock_, &node.log_);
   publisher = std::make_unique<rack::ServingPublisher>(
       std::vector<service::ServingView*>{serving.get()}, &images,
-      std::vector<std::string>{std::string(kServedName)}, &node.log_);
+      std::vector<std::string>{std::string(kServedName)}, events.get());
   publisher->SetInterfaces(HostOf());
   snapshots = std::make_unique<rack::SnapshotOwner>(
       node.disk_,
@@ -282,7 +295,7 @@ void RackNode::Process::MakeLink() {
         slot.Put(std::move(snapshot));
         RequestTurn(Duration::Micros(50));
       },
-      &node.log_);
+      events.get(), &node.log_);
   (void)snapshots->Load();
   node.parts_.judge->OnLoaded(snapshots->Tip().generation);
   facts = std::make_unique<rack::JournalFactSource>(journal.get(), &node.disk_, &node.random_);
@@ -341,6 +354,7 @@ void RackNode::Process::Tick() {
     link->OnTimer(now());
   }
   journal->Tick();
+  events->Tick();
   Turn();
 }
 

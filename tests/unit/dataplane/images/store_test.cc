@@ -122,7 +122,7 @@ TEST_F(StoreTest, TableServesWhatIsThereAndNamesWhatIsNot) {
   ASSERT_TRUE(before);
   EXPECT_EQ((*before)->Find("loaders/f"), nullptr);
   ASSERT_EQ((*before)->missing().size(), 1U);
-  EXPECT_EQ((*before)->missing()[0], "loaders/f");
+  EXPECT_EQ((*before)->missing()[0], (MissingObject{.name = "loaders/f", .damaged = false}));
   ASSERT_TRUE(ImportText(*store, "abc"));
   const auto after = ObjectTable::Build(*SnapshotWith("f", digest, 3), *store, *before);
   ASSERT_TRUE(after);
@@ -155,7 +155,8 @@ TEST_F(StoreTest, ObjectOfAnotherSizeCountsAsMissing) {
   const auto table = ObjectTable::Build(*SnapshotWith("f", *ParseDigest(kAbc), 4), *store, {});
   ASSERT_TRUE(table);
   EXPECT_EQ((*table)->Find("loaders/f"), nullptr);
-  EXPECT_EQ((*table)->missing().size(), 1U);
+  ASSERT_EQ((*table)->missing().size(), 1U);
+  EXPECT_TRUE((*table)->missing()[0].damaged);
 }
 
 }  // namespace

@@ -214,7 +214,7 @@ void SimJournal::TellJudge() {
   for (const std::vector<std::byte>& bytes : undurable_) {
     const auto restored = lease::DecodeLease(bytes);
     SLIP_CHECK(restored.has_value());
-    parts_.judge->OnLeaseDurable(restored->lease.address, restored->lease.mac,
+    parts_.judge->OnLeaseDurable(restored->lease.address.v4(), restored->lease.mac,
                                  restored->lease.state == lease::State::kBound,
                                  lease::EndOf(restored->stamp, restored->horizon, now) + offset);
   }

@@ -10,38 +10,49 @@ namespace slipway::boot {
 LoopGuard::LoopGuard(const LoopOptions& options)
     : options_(options), entries_(std::bit_ceil(std::max(options.clients_max, kWays))) {}
 
-LoopGuard::Entry* LoopGuard::Bucket(std::uint64_t mac) noexcept {
+std::size_t LoopGuard::BucketOf(std::uint64_t mac) const noexcept {
   const std::size_t buckets = entries_.size() / kWays;
-  return &entries_[(Mix64(mac) & (buckets - 1)) * kWays];
+  return (Mix64(mac) & (buckets - 1)) * kWays;
 }
 
-LoopGuard::Entry* LoopGuard::Find(std::uint64_t mac) noexcept {
-  Entry* const bucket = Bucket(mac);
-  Entry* const found =
+const LoopGuard::Entry* LoopGuard::Find(std::uint64_t mac) const noexcept {
+  const Entry* const bucket = &entries_[BucketOf(mac)];
+  const Entry* const found =
       std::find_if(bucket, bucket + kWays, [&](const Entry& entry) { return entry.mac == mac; });
   return found == bucket + kWays ? nullptr : found;
 }
 
 LoopGuard::Entry& LoopGuard::FindOrTake(std::uint64_t mac) noexcept {
-  Entry* found = Find(mac);
-  if (found == nullptr) {
-    Entry* const bucket = Bucket(mac);
-    found = std::min_element(bucket, bucket + kWays,
-                             [](const Entry& a, const Entry& b) { return a.last < b.last; });
-    *found = Entry{};
-    found->mac = mac;
+  if (const Entry* const found = Find(mac); found != nullptr) {
+    return entries_[static_cast<std::size_t>(found - entries_.data())];
   }
-  return *found;
+  Entry* const bucket = &entries_[BucketOf(mac)];
+  Entry& stalest = *std::min_element(
+      bucket, bucket + kWays, [](const Entry& a, const Entry& b) { return a.last < b.last; });
+  stalest = Entry{};
+  stalest.mac = mac;
+  return stalest;
 }
 
-bool LoopGuard::IsBlocked(MacAddress mac, Instant now) noexcept {
+bool LoopGuard::IsBlocked(MacAddress mac, Instant now) const noexcept {
   const Entry* entry = Find(mac.ToU64());
   return entry != nullptr && now < entry->blocked_until;
 }
 
 LoopVerdict LoopGuard::Observe(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
                                Instant now) noexcept {
-  Entry& entry = FindOrTake(mac.ToU64());
+  return Advance(FindOrTake(mac.ToU64()), stage_key, attempt, now);
+}
+
+LoopVerdict LoopGuard::Preview(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
+                               Instant now) const noexcept {
+  const Entry* const found = Find(mac.ToU64());
+  Entry entry = found == nullptr ? Entry{} : *found;
+  return Advance(entry, stage_key, attempt, now);
+}
+
+LoopVerdict LoopGuard::Advance(Entry& entry, std::uint64_t stage_key, std::uint32_t attempt,
+                               Instant now) const noexcept {
   if (now < entry.blocked_until) {
     return LoopVerdict::kLoop;
   }
@@ -67,9 +78,8 @@ LoopVerdict LoopGuard::Observe(MacAddress mac, std::uint64_t stage_key, std::uin
 }
 
 void LoopGuard::Progress(MacAddress mac) noexcept {
-  Entry* const entry = Find(mac.ToU64());
-  if (entry != nullptr) {
-    *entry = Entry{};
+  if (Find(mac.ToU64()) != nullptr) {
+    FindOrTake(mac.ToU64()) = Entry{};
   }
 }
 

@@ -35,8 +35,11 @@ class LoopGuard {
   // retransmission and counts once.
   [[nodiscard]] LoopVerdict Observe(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
                                     Instant now) noexcept;
+  // What Observe would say, without observing.
+  [[nodiscard]] LoopVerdict Preview(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
+                                    Instant now) const noexcept;
   // True while a client that was found looping cools down.
-  [[nodiscard]] bool IsBlocked(MacAddress mac, Instant now) noexcept;
+  [[nodiscard]] bool IsBlocked(MacAddress mac, Instant now) const noexcept;
   // The client got further than any stage (its inventory arrived, its OS asked for a lease).
   void Progress(MacAddress mac) noexcept;
 
@@ -53,9 +56,12 @@ class LoopGuard {
     std::uint8_t repeats = 0;
   };
 
-  [[nodiscard]] Entry* Bucket(std::uint64_t mac) noexcept;
-  [[nodiscard]] Entry* Find(std::uint64_t mac) noexcept;
+  [[nodiscard]] std::size_t BucketOf(std::uint64_t mac) const noexcept;
+  [[nodiscard]] const Entry* Find(std::uint64_t mac) const noexcept;
   [[nodiscard]] Entry& FindOrTake(std::uint64_t mac) noexcept;
+
+  [[nodiscard]] LoopVerdict Advance(Entry& entry, std::uint64_t stage_key, std::uint32_t attempt,
+                                    Instant now) const noexcept;
 
   LoopOptions options_;
   std::vector<Entry> entries_;

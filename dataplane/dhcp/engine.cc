@@ -22,24 +22,34 @@ Reason FindLink(Exchange& exchange) {
   const Message& message = exchange.message;
   const config::Snapshot& snapshot = exchange.snapshot;
   Ipv4Address at = message.giaddr;
-  if (exchange.relayed()) {
+  if (exchange.Note(exchange.relayed(), "link-by-relay", "a relay passed it on (giaddr)",
+                    message.giaddr)) {
     // RFC 3527 3: the link that the client is on, where giaddr only tells how to reach the relay.
     const ByteSpan link =
         FindSubOption(message.Get(Option::kRelayAgentInformation), kRelayLinkSelection);
     if (link.size() == 4) {
       at = {LoadBig<std::uint32_t>(link.data())};
     }
+    exchange.Note(link.size() == 4, "link-selection",
+                  "the relay says on which link the client is (option 82.5)", at);
   } else if (!message.ciaddr.is_any() && exchange.context.source == message.ciaddr &&
              !exchange.context.destination.is_broadcast()) {
     at = message.ciaddr;  // A renewal that was routed to us, maybe from another link.
+    exchange.Note(true, "link-by-renewal", "a renewal by unicast: its own address tells the link",
+                  at);
   }
   exchange.relay_subnet = FindSubnet(snapshot, at);
   exchange.vlan = exchange.context.vlan;
-  if (exchange.relayed() || exchange.relay_subnet != nullptr) {
+  if (exchange.Note(exchange.relayed() || exchange.relay_subnet != nullptr, "link-not-by-interface",
+                    "what it says counts, not the interface it came in on",
+                    exchange.relay_subnet)) {
     exchange.vlan =
         exchange.relay_subnet == nullptr ? nullptr : snapshot.VlanById(exchange.relay_subnet->vlan);
   }
-  return exchange.vlan == nullptr ? Reason::kUnservedLink : kGoOn;
+  const bool served =
+      exchange.Note(exchange.vlan != nullptr, "vlan-served",
+                    "its link belongs to a VLAN that is served here", exchange.vlan);
+  return served ? kGoOn : Reason::kUnservedLink;
 }
 
 boot::Firmware ReadFirmware(const Message& message) {
@@ -56,7 +66,10 @@ Reason FindClient(Exchange& exchange) {
   const ByteSpan client_id = message.Get(Option::kClientIdentifier);
   const bool id_fits = exchange.detail.client_id.Assign(client_id);
   const MacAddress mac = message.mac();
-  if (mac.is_zero() && (client_id.empty() || !id_fits)) {
+  if (!exchange.Note(!mac.is_zero(), "client-by-mac", "the client is known by its MAC (chaddr)",
+                     mac) &&
+      !exchange.Note(!client_id.empty() && id_fits, "client-by-id",
+                     "the client is known by its client identifier (option 61)")) {
     return Reason::kNoClientAddress;
   }
   boot::BootRequest& boot = exchange.boot;
@@ -66,11 +79,14 @@ Reason FindClient(Exchange& exchange) {
   boot.transport = boot::Transport::kDhcp;
   boot.stage = boot.firmware.ipxe ? boot::Stage::kIpxe : boot::Stage::kFirmware;
   boot::FindMachine(exchange.snapshot, boot);
+  exchange.Note(boot.machine != nullptr, "machine-by-mac",
+                "the MAC belongs to an interface of a machine, on this VLAN", boot.machine);
   exchange.client = {.key = mac.is_zero() ? lease::ClientKey::FromClientId(client_id)
                                           : lease::ClientKey::FromMac(mac),
                      .mac = mac,
                      .vlan = exchange.vlan->id,
                      .machine = boot.machine == nullptr ? 0 : boot.machine->id};
+  exchange.effects.machine = exchange.client.machine;
   exchange.detail.hostname = boot.machine == nullptr
                                  ? FilterHostName(message.Get(Option::kHostName))
                                  : boot.machine->hostname;
@@ -79,6 +95,8 @@ Reason FindClient(Exchange& exchange) {
     const Ipv4Address address = boot.interface->address.v4();
     exchange.reserved_subnet = FindSubnet(exchange.snapshot, exchange.vlan->id, address);
     exchange.reserved = exchange.reserved_subnet == nullptr ? Ipv4Address{} : address;
+    exchange.Note(!exchange.reserved.is_any(), "reservation-on-link",
+                  "the address reserved for it is on this link", address);
   }
   return kGoOn;
 }
@@ -86,22 +104,28 @@ Reason FindClient(Exchange& exchange) {
 // The subnet to begin with: what the relay says, the reservation, what the client asks for or is,
 // the first of the link.
 const config::SubnetRecord* FirstSubnet(const Exchange& exchange, Ipv4Address wanted) {
-  if (exchange.reserved_subnet != nullptr) {
+  if (exchange.Note(exchange.reserved_subnet != nullptr, "subnet-of-reservation",
+                    "the subnet of its reservation", exchange.reserved_subnet)) {
     return exchange.reserved_subnet;
   }
   const config::SubnetRecord* asked = FindSubnet(exchange.snapshot, exchange.vlan->id, wanted);
-  if (asked != nullptr) {
+  if (exchange.Note(asked != nullptr, "subnet-of-wanted-address",
+                    "the subnet of the address that it has or asks for", asked)) {
     return asked;
   }
-  if (exchange.relay_subnet != nullptr) {
+  if (exchange.Note(exchange.relay_subnet != nullptr, "subnet-of-relay",
+                    "the subnet that the relay names", exchange.relay_subnet)) {
     return exchange.relay_subnet;
   }
+  const config::SubnetRecord* first = nullptr;
   for (const config::SubnetRecord& subnet : exchange.snapshot.SubnetsOf(exchange.vlan->id)) {
     if (subnet.prefix.address.is_v4()) {
-      return &subnet;
+      first = &subnet;
+      break;
     }
   }
-  return nullptr;
+  exchange.Note(first != nullptr, "subnet-first", "the first IPv4 subnet of the VLAN", first);
+  return first;
 }
 
 Duration LeaseFor(const Exchange& exchange) {
@@ -151,6 +175,25 @@ void GiveNoBootFile(Exchange& exchange) {
   exchange.plan.file.clear();
 }
 
+std::string_view TypeText(MessageType type) {
+  switch (type) {
+    case MessageType::kNone:
+      return "no message type: BOOTP";
+    case MessageType::kDiscover:
+      return "DHCPDISCOVER";
+    case MessageType::kRequest:
+      return "DHCPREQUEST";
+    case MessageType::kDecline:
+      return "DHCPDECLINE";
+    case MessageType::kRelease:
+      return "DHCPRELEASE";
+    case MessageType::kInform:
+      return "DHCPINFORM";
+    default:
+      return "a type that clients do not send to servers";
+  }
+}
+
 Ipv4Address WantedAddress(const Message& message) {
   const Ipv4Address requested = message.GetAddress(Option::kRequestedAddress);
   return requested.is_any() ? message.ciaddr : requested;
@@ -164,33 +207,57 @@ Dhcp4Engine::Dhcp4Engine(const EngineOptions& options, lease::LeaseTable* leases
 void Dhcp4Engine::Handle(ByteSpan packet, const ReceiveContext& context,
                          const config::Snapshot& snapshot, const lease::Now& now,
                          MutableByteSpan reply, Effects& effects) {
+  effects.reason = Run(packet, context, snapshot, now, reply, effects, nullptr);
+  counters_.by_reason[static_cast<std::size_t>(effects.reason)].Add();
+}
+
+void Dhcp4Engine::Explain(ByteSpan packet, const ReceiveContext& context,
+                          const config::Snapshot& snapshot, const lease::Now& now,
+                          MutableByteSpan reply, Effects& effects, DecisionTrace& trace) {
+  trace = {};
+  effects.reason = Run(packet, context, snapshot, now, reply, effects, &trace);
+}
+
+Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
+                        const config::Snapshot& snapshot, const lease::Now& now,
+                        MutableByteSpan reply, Effects& effects, DecisionTrace* trace) {
   effects.reply = {};
   effects.record = {};
   effects.ticket = {};
+  effects.machine = 0;
   effects.steps.clear();
   if (const Result<void> decoded = Decode(packet, message_); !decoded) {
-    effects.reason =
-        decoded.error().code == ErrorCode::kTruncated ? Reason::kTruncated : Reason::kMalformed;
-  } else {
-    Exchange exchange{.message = message_,
-                      .context = context,
-                      .snapshot = snapshot,
-                      .now = now,
-                      .out = reply,
-                      .effects = effects};
-    effects.reason = Dispatch(exchange);
+    return decoded.error().code == ErrorCode::kTruncated ? Reason::kTruncated : Reason::kMalformed;
   }
-  counters_.by_reason[static_cast<std::size_t>(effects.reason)].Add();
+  if (trace == nullptr) [[likely]] {
+    counters_.received[KindOf(message_.type)].Add();
+  }
+  Exchange exchange{.message = message_,
+                    .context = context,
+                    .snapshot = snapshot,
+                    .now = now,
+                    .out = reply,
+                    .effects = effects,
+                    .trace = trace};
+  const Reason reason = Dispatch(exchange);
+  if (exchange.explaining()) [[unlikely]] {
+    Summarise(exchange);
+  }
+  return reason;
 }
 
 Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
   const Message& message = exchange.message;
-  if (message.op != kBootRequest) {
+  if (!exchange.Note(message.op == kBootRequest, "message-is-request", "it is a request")) {
     const bool foreign = message.op == kBootReply &&
                          (message.type == MessageType::kOffer || message.type == MessageType::kAck);
+    exchange.effects.foreign = {.identifier = message.GetAddress(Option::kServerIdentifier),
+                                .offered = message.yiaddr,
+                                .relay = message.giaddr};
     return foreign ? Reason::kForeignServer : Reason::kNotRequest;
   }
-  if (message.hops > kHopsMax) {
+  if (!exchange.Note(message.hops <= kHopsMax, "hops-within-limit",
+                     "it came through at most 16 relays", message.hops)) {
     return Reason::kTooManyHops;
   }
   if (const Reason reason = FindLink(exchange); reason != kGoOn) {
@@ -200,15 +267,19 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
     return reason;
   }
   exchange.ChooseSubnet(FirstSubnet(exchange, WantedAddress(message)));
-  if (!exchange.plan.answer) {
+  if (!exchange.Note(exchange.plan.answer, "policy-answers",
+                     "the machine is known, or the VLAN answers unknown ones")) {
     return Reason::kPolicyIgnore;
   }
-  if (exchange.subnet == nullptr) {
+  if (!exchange.Note(exchange.subnet != nullptr, "link-has-subnet", "the VLAN has an IPv4 subnet",
+                     exchange.subnet)) {
     return Reason::kNoPool;
   }
-  if (exchange.server.is_any()) {
+  if (!exchange.Note(!exchange.server.is_any(), "rack-has-address",
+                     "the rack has an address towards the client", exchange.server)) {
     return Reason::kNoServerAddress;
   }
+  exchange.Note(true, "message-type", TypeText(message.type));
   switch (message.type) {
     case MessageType::kNone:
       return OnBootp(exchange);
@@ -231,15 +302,20 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
 Reason Dhcp4Engine::DispatchRequest(Exchange& exchange) {
   const Message& message = exchange.message;
   const Ipv4Address requested = message.GetAddress(Option::kRequestedAddress);
-  if (message.Has(Option::kServerIdentifier)) {
-    if (!exchange.IsOurs(message.GetAddress(Option::kServerIdentifier))) {
+  const Ipv4Address server = message.GetAddress(Option::kServerIdentifier);
+  if (exchange.Note(message.Has(Option::kServerIdentifier), "request-selecting",
+                    "it names a server (option 54): SELECTING", server)) {
+    if (!exchange.IsOurs(server)) {
       return Reason::kOtherServer;
     }
     return OnSelecting(exchange, requested.is_any() ? message.ciaddr : requested);
   }
-  if (!message.ciaddr.is_any()) {
+  if (exchange.Note(!message.ciaddr.is_any(), "request-renewing",
+                    "it has its address already (ciaddr): RENEWING or REBINDING", message.ciaddr)) {
     return OnRenew(exchange);
   }
+  exchange.Note(!requested.is_any(), "request-init-reboot",
+                "it asks for an address it had (option 50): INIT-REBOOT", requested);
   return requested.is_any() ? Reason::kMalformed : OnReboot(exchange, requested);
 }
 
@@ -247,15 +323,18 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
   const Ipv4Address requested = exchange.message.GetAddress(Option::kRequestedAddress);
   const Instant now = exchange.now.instant;
   const lease::Lease* held = leases_->ByClient(exchange.client.key, exchange.client.vlan);
+  exchange.Note(held != nullptr, "lease-on-record", "the client has or had an address on this VLAN",
+                held == nullptr ? Ipv4Address{} : held->address);
   if (held != nullptr && exchange.reserved.is_any()) {
     const config::SubnetRecord* subnet = exchange.snapshot.SubnetById(held->subnet);
-    if (subnet != nullptr && subnet->vlan == exchange.vlan->id &&
-        (exchange.relay_subnet == nullptr || exchange.relay_subnet == subnet)) {
+    if (exchange.Note(subnet != nullptr && subnet->vlan == exchange.vlan->id &&
+                          (exchange.relay_subnet == nullptr || exchange.relay_subnet == subnet),
+                      "subnet-of-lease", "the subnet of that address is still on this link",
+                      subnet)) {
       exchange.ChooseSubnet(subnet);
     }
   }
-  Result<const lease::Lease*> offer =
-      leases_->Offer(exchange.OfferRequestFor(*exchange.subnet, requested), exchange.snapshot, now);
+  Result<Ipv4Address> offer = Offer(exchange, *exchange.subnet, requested);
   const bool reserved_in_use = !offer && offer.error().code == ErrorCode::kConflict;
   if (!offer) {
     // Several subnets may share a segment; and a reservation that is not free yet gets an address
@@ -266,7 +345,8 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
       if (&subnet == tried || !subnet.prefix.address.is_v4()) {
         continue;
       }
-      offer = leases_->Offer(exchange.OfferRequestFor(subnet, {}), exchange.snapshot, now);
+      exchange.Note(true, "subnet-next", "another subnet of the link is tried", &subnet);
+      offer = Offer(exchange, subnet, {});
       if (offer) {
         exchange.ChooseSubnet(&subnet);
         break;
@@ -276,16 +356,16 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
   if (!offer) {
     return reserved_in_use ? Reason::kReservedInUse : Reason::kPoolExhausted;
   }
-  exchange.effects.ticket = {(*offer)->address, 0};
-  if (exchange.plan.kind == boot::PlanKind::kLoader && loops_.IsBlocked(exchange.client.mac, now)) {
+  exchange.effects.ticket = {*offer, 0};
+  if (exchange.plan.kind == boot::PlanKind::kLoader &&
+      exchange.Note(loops_.IsBlocked(exchange.client.mac, now), "boot-loop",
+                    "it was given the same loader again and again")) {
     GiveNoBootFile(exchange);
   }
-  const Reason reason = Send(exchange,
-                             {.type = MessageType::kOffer,
-                              .yiaddr = (*offer)->address.v4(),
-                              .lease = LeaseFor(exchange),
-                              .message = {}},
-                             Reason::kOffered);
+  const Reason reason = Send(
+      exchange,
+      {.type = MessageType::kOffer, .yiaddr = *offer, .lease = LeaseFor(exchange), .message = {}},
+      Reason::kOffered);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
   return reason;
 }
@@ -294,29 +374,28 @@ Reason Dhcp4Engine::OnSelecting(Exchange& exchange, Ipv4Address address) {
   if (address.is_any()) {
     return Reason::kMalformed;
   }
-  if (leases_->Check(exchange.client, address)) {
-    return Grant(exchange, address);
-  }
   // Our offer, but we no longer know of it (restarted, or it lapsed): still ours to give if free.
-  const Result<const lease::Lease*> claimed =
-      leases_->Claim(exchange.OfferRequestFor(*exchange.subnet, address), address,
-                     exchange.snapshot, exchange.now.instant);
-  return claimed ? Grant(exchange, address) : Nak(exchange, "address not available");
+  return IsClients(exchange, address) || Claim(exchange, *exchange.subnet, address)
+             ? Grant(exchange, address)
+             : Nak(exchange, "address not available");
 }
 
 Reason Dhcp4Engine::OnReboot(Exchange& exchange, Ipv4Address address) {
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, address);
-  if (subnet == nullptr) {
+  if (!exchange.Note(subnet != nullptr, "address-published", "a published subnet has the address",
+                     subnet)) {
     return Reason::kUnknownLease;  // Not our network: another server may know it.
   }
-  if (subnet->vlan != exchange.vlan->id) {
+  if (!exchange.Note(subnet->vlan == exchange.vlan->id, "address-on-link",
+                     "that subnet is on this link")) {
     return Nak(exchange, "wrong network");
   }
-  if (leases_->Check(exchange.client, address)) {
+  if (IsClients(exchange, address)) {
     return Grant(exchange, address);
   }
-  if (leases_->ByAddress(address) == nullptr &&
-      leases_->ByClient(exchange.client.key, exchange.client.vlan) == nullptr) {
+  if (!exchange.Note(leases_->ByAddress(address) != nullptr ||
+                         leases_->ByClient(exchange.client.key, exchange.client.vlan) != nullptr,
+                     "client-on-record", "the rack has a record of the client or the address")) {
     return Reason::kUnknownLease;  // RFC 2131 4.3.2: no record of this client, no answer.
   }
   return Nak(exchange, "not your address");
@@ -325,32 +404,27 @@ Reason Dhcp4Engine::OnReboot(Exchange& exchange, Ipv4Address address) {
 Reason Dhcp4Engine::OnRenew(Exchange& exchange) {
   const Ipv4Address address = exchange.message.ciaddr;
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, address);
-  if (subnet == nullptr) {
+  if (!exchange.Note(subnet != nullptr, "address-published", "a published subnet has the address",
+                     subnet)) {
     return Reason::kUnknownLease;
   }
-  if (subnet->vlan != exchange.vlan->id) {
+  if (!exchange.Note(subnet->vlan == exchange.vlan->id, "address-on-link",
+                     "that subnet is on this link")) {
     return Nak(exchange, "wrong network");
   }
-  if (!leases_->Check(exchange.client, address)) {
-    const Result<const lease::Lease*> claimed =
-        leases_->Claim(exchange.OfferRequestFor(*subnet, address), address, exchange.snapshot,
-                       exchange.now.instant);
-    if (!claimed) {
-      return Nak(exchange, "address not available");
-    }
-  }
-  return Grant(exchange, address);
+  return IsClients(exchange, address) || Claim(exchange, *subnet, address)
+             ? Grant(exchange, address)
+             : Nak(exchange, "address not available");
 }
 
 // Binds what Check or Claim allowed, unless the model says otherwise by now.
 Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
-  if (IsAnothers(exchange, address) || MustMove(exchange, *leases_, address)) {
+  if (exchange.Note(IsAnothers(exchange, address), "address-reserved-for-another",
+                    "by now the address is reserved for another") ||
+      exchange.Note(MustMove(exchange, *leases_, address), "client-must-move",
+                    "by now another address is reserved for it, and free", exchange.reserved)) {
     // A client that moves leaves its old address at once (RFC 2131 3.1).
-    const Result<const lease::Lease*> ended =
-        leases_->Release(exchange.client, address, exchange.now.instant);
-    if (ended) {
-      Log(**ended, exchange.now, exchange.effects);
-    }
+    (void)End(exchange, address);
     return Nak(exchange, "reserved otherwise");
   }
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, exchange.vlan->id, address);
@@ -362,19 +436,14 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   }
   GuardLoop(exchange);
   const Duration lease = LeaseFor(exchange);
-  const Result<lease::BindResult> bound =
-      leases_->Bind(exchange.client, address, lease, exchange.now.instant, exchange.detail);
-  if (!bound) {
+  const Result<bool> needs_record = Bind(exchange, address, lease);
+  if (!needs_record) {
     return Nak(exchange, "address not available");
-  }
-  exchange.effects.ticket = {address, bound->lease->version};
-  if (bound->needs_log) {
-    Log(*bound->lease, exchange.now, exchange.effects);
   }
   const Reason reason =
       Send(exchange, {.type = MessageType::kAck, .yiaddr = address, .lease = lease, .message = {}},
-           bound->needs_log ? Reason::kAcked : Reason::kAckedFromMemory);
-  exchange.effects.reply.wait_durable = bound->needs_log;
+           *needs_record ? Reason::kAcked : Reason::kAckedFromMemory);
+  exchange.effects.reply.wait_durable = *needs_record;
   AddStep(exchange, boot::StepKind::kDhcpAck, exchange.plan.file, !exchange.loop);
   return reason;
 }
@@ -393,21 +462,11 @@ Reason Dhcp4Engine::OnDecline(Exchange& exchange) {
   if (!exchange.IsOurs(message.GetAddress(Option::kServerIdentifier))) {
     return Reason::kNotHolder;
   }
-  const Ipv4Address address = message.GetAddress(Option::kRequestedAddress);
-  const Result<const lease::Lease*> declined =
-      leases_->Decline(exchange.client, address, exchange.now.instant);
+  const Result<void> declined = Decline(exchange, message.GetAddress(Option::kRequestedAddress));
   if (declined) {
-    Log(**declined, exchange.now, exchange.effects);
     return Reason::kDeclined;
   }
-  if (declined.error().code != ErrorCode::kFull) {
-    return Reason::kNotHolder;
-  }
-  const lease::Lease* ended = leases_->ByAddress(address);
-  if (ended != nullptr) {
-    Log(*ended, exchange.now, exchange.effects);
-  }
-  return Reason::kQuarantineFull;
+  return declined.error().code == ErrorCode::kFull ? Reason::kQuarantineFull : Reason::kNotHolder;
 }
 
 Reason Dhcp4Engine::OnRelease(Exchange& exchange) {
@@ -415,20 +474,15 @@ Reason Dhcp4Engine::OnRelease(Exchange& exchange) {
   if (!exchange.IsOurs(message.GetAddress(Option::kServerIdentifier))) {
     return Reason::kNotHolder;
   }
-  const Result<const lease::Lease*> released =
-      leases_->Release(exchange.client, message.ciaddr, exchange.now.instant);
-  if (!released) {
-    return Reason::kNotHolder;
-  }
-  Log(**released, exchange.now, exchange.effects);
-  return Reason::kReleased;
+  return End(exchange, message.ciaddr) ? Reason::kReleased : Reason::kNotHolder;
 }
 
 // RFC 2131 4.3.5: options only, to an address that the client has from elsewhere.
 Reason Dhcp4Engine::OnInform(Exchange& exchange) {
   const Ipv4Address address = exchange.message.ciaddr;
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, exchange.vlan->id, address);
-  if (subnet == nullptr) {
+  if (!exchange.Note(subnet != nullptr, "address-on-link", "a subnet of this link has the address",
+                     address)) {
     return Reason::kUnknownLease;
   }
   exchange.ChooseSubnet(subnet);
@@ -441,7 +495,8 @@ Reason Dhcp4Engine::OnInform(Exchange& exchange) {
 
 // RFC 951, RFC 1534: an address for ever, so for reservations only.
 Reason Dhcp4Engine::OnBootp(Exchange& exchange) {
-  if (exchange.reserved.is_any()) {
+  if (!exchange.Note(!exchange.reserved.is_any(), "bootp-reserved",
+                     "an address is reserved for the BOOTP client", exchange.reserved)) {
     return Reason::kBootpUnknown;
   }
   return Send(exchange,
@@ -451,17 +506,19 @@ Reason Dhcp4Engine::OnBootp(Exchange& exchange) {
 
 Reason Dhcp4Engine::Send(Exchange& exchange, const Answer& answer, Reason reason) {
   const Result<std::uint32_t> left_out = WriteAnswer(exchange, answer, exchange.effects.reply);
-  if (!left_out) {
+  if (!exchange.Note(left_out.has_value(), "reply-fits", "the reply fits what the client takes",
+                     exchange.effects.reply.bytes)) {
     exchange.effects.reply = {};
     return Reason::kReplyTooLarge;
   }
-  counters_.options_left_out.Add(*left_out);
+  if (exchange.explaining()) [[unlikely]] {
+    exchange.trace->decision.address = answer.yiaddr;
+    exchange.trace->decision.lease = answer.lease;
+  } else {
+    counters_.answered[KindOf(answer.type)].Add();
+    counters_.options_left_out.Add(*left_out);
+  }
   return reason;
-}
-
-void Dhcp4Engine::Log(const lease::Lease& lease, const lease::Now& now, Effects& effects) {
-  effects.record = encoder_.Encode(lease, leases_->DetailOf(lease), now);
-  effects.ticket = {lease.address, lease.version};
 }
 
 // The same loader again and again, and never iPXE's own question: give no boot file for a while, so
@@ -471,41 +528,30 @@ void Dhcp4Engine::GuardLoop(Exchange& exchange) {
   if (mac.is_zero() || !exchange.boot.firmware.boots()) {
     return;
   }
+  const bool explaining = exchange.explaining();
   if (exchange.plan.kind != boot::PlanKind::kLoader) {
-    loops_.Progress(mac);
+    if (!explaining) {
+      loops_.Progress(mac);
+    }
     return;
   }
   std::uint64_t key = 0;
   for (const char c : exchange.plan.file.view()) {
     key = Mix64(key ^ static_cast<std::uint64_t>(c));
   }
+  const std::uint32_t xid = exchange.message.xid;
+  const Instant now = exchange.now.instant;
   const boot::LoopVerdict verdict =
-      loops_.Observe(mac, key, exchange.message.xid, exchange.now.instant);
-  if (verdict == boot::LoopVerdict::kFine) {
+      explaining ? loops_.Preview(mac, key, xid, now) : loops_.Observe(mac, key, xid, now);
+  if (!exchange.Note(verdict != boot::LoopVerdict::kFine, "boot-loop",
+                     "it was given the same loader again and again")) {
     return;
   }
   if (verdict == boot::LoopVerdict::kLoopFound) {
-    counters_.loops_found.Add();
+    counters_.loops_found.Add(explaining ? 0 : 1);
     AddStep(exchange, boot::StepKind::kLoop, exchange.plan.file, false);
   }
   GiveNoBootFile(exchange);
-}
-
-void Dhcp4Engine::OnDurable(const Ticket& ticket) noexcept {
-  leases_->MarkDurable(ticket.address, ticket.version);
-}
-
-bool Dhcp4Engine::ExpireOne(const lease::Now& now, Effects& effects) {
-  effects.reply = {};
-  effects.record = {};
-  effects.steps.clear();
-  const lease::Lease* ended = nullptr;
-  if (leases_->Expire(now.instant, std::span(&ended, 1)) == 0) {
-    return false;
-  }
-  counters_.expired.Add();
-  Log(*ended, now, effects);
-  return true;
 }
 
 }  // namespace slipway::dhcp

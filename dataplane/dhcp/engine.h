@@ -63,6 +63,8 @@ enum class Reason : std::uint8_t {
 
 struct Counters {
   std::array<Counter, static_cast<std::size_t>(Reason::kCount)> by_reason;
+  std::array<Counter, kMessageKinds> received;  // that could be read, by KindOf
+  std::array<Counter, kMessageKinds> answered;
   Counter loops_found;
   Counter options_left_out;
   Counter expired;
@@ -102,6 +104,13 @@ struct Ticket {
 
 inline constexpr std::size_t kStepsMax = 2;
 
+// Another DHCP server, as its OFFER or ACK tells.
+struct ForeignServer {
+  Ipv4Address identifier;  // any: it does not say
+  Ipv4Address offered;
+  Ipv4Address relay;  // to which it went
+};
+
 // What Handle wants done. The shell owns one and uses it again.
 struct Effects {
   Reason reason = Reason::kMalformed;
@@ -109,6 +118,8 @@ struct Effects {
   // Not empty: to be logged as a Lease fact; valid until the engine's next call.
   ByteSpan record;
   Ticket ticket;
+  config::RecordId machine = 0;  // 0: unknown, or not looked for
+  ForeignServer foreign;         // with kForeignServer
   FixedVector<boot::BootStep, kStepsMax> steps;
 };
 
@@ -117,6 +128,7 @@ struct EngineOptions {
 };
 
 struct Answer;
+struct DecisionTrace;
 
 class Dhcp4Engine {
  public:
@@ -133,12 +145,23 @@ class Dhcp4Engine {
   void Handle(ByteSpan packet, const ReceiveContext& context, const config::Snapshot& snapshot,
               const lease::Now& now, MutableByteSpan reply, Effects& effects);
 
+  // What Handle would do with the packet now, by the same code, and why. Nothing changes: no offer
+  // is held, nothing is to be logged, no counter moves; `effects` and `reply` are what Handle would
+  // give, without record and version.
+  void Explain(ByteSpan packet, const ReceiveContext& context, const config::Snapshot& snapshot,
+               const lease::Now& now, MutableByteSpan reply, Effects& effects,
+               DecisionTrace& trace);
+
   // The record of this ticket is on disk: renewals may rely on it. Send the reply that waited.
   void OnDurable(const Ticket& ticket) noexcept;
 
   // Ends one lease that is due. True if there was one: `record` and `ticket` of `effects` are then
   // to be logged (no reply). Call until false, within the turn's budget.
   [[nodiscard]] bool ExpireOne(const lease::Now& now, Effects& effects);
+
+  // Somebody in charge ends the lease of an address: `record` and `ticket` of `effects` are to be
+  // logged. kNotFound, kConflict: nobody holds a lease of it.
+  [[nodiscard]] Result<void> EndLease(IpAddress address, const lease::Now& now, Effects& effects);
 
   // The machine got further (its inventory arrived): its boot is no loop.
   void OnProgress(MacAddress mac) noexcept { loops_.Progress(mac); }
@@ -148,6 +171,9 @@ class Dhcp4Engine {
   [[nodiscard]] const lease::LeaseTable& leases() const noexcept { return *leases_; }
 
  private:
+  [[nodiscard]] Reason Run(ByteSpan packet, const ReceiveContext& context,
+                           const config::Snapshot& snapshot, const lease::Now& now,
+                           MutableByteSpan reply, Effects& effects, DecisionTrace* trace);
   [[nodiscard]] Reason Dispatch(Exchange& exchange);
   [[nodiscard]] Reason DispatchRequest(Exchange& exchange);
   [[nodiscard]] Reason OnDiscover(Exchange& exchange);
@@ -161,8 +187,18 @@ class Dhcp4Engine {
   [[nodiscard]] Reason Grant(Exchange& exchange, Ipv4Address address);
   [[nodiscard]] Reason Nak(Exchange& exchange, std::string_view message);
   [[nodiscard]] Reason Send(Exchange& exchange, const Answer& answer, Reason reason);
-  void Log(const lease::Lease& lease, const lease::Now& now, Effects& effects);
   void GuardLoop(Exchange& exchange);
+  // engine_leases.cc. Bind says whether the ACK must wait for a record.
+  [[nodiscard]] Result<Ipv4Address> Offer(Exchange& exchange, const config::SubnetRecord& subnet,
+                                          Ipv4Address requested);
+  [[nodiscard]] bool IsClients(const Exchange& exchange, Ipv4Address address) const;
+  [[nodiscard]] bool Claim(Exchange& exchange, const config::SubnetRecord& subnet,
+                           Ipv4Address address);
+  [[nodiscard]] Result<bool> Bind(Exchange& exchange, Ipv4Address address, Duration lease);
+  [[nodiscard]] Result<void> End(Exchange& exchange, Ipv4Address address);
+  [[nodiscard]] Result<void> Decline(Exchange& exchange, Ipv4Address address);
+  static void Summarise(const Exchange& exchange);
+  void Log(const lease::Lease& lease, const lease::Now& now, Effects& effects);
 
   Counters counters_;
   lease::LeaseTable* leases_;

@@ -36,9 +36,11 @@ const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot, config:
 }
 
 bool Dhcp4Engine::Exchange::IsOurs(Ipv4Address address) const noexcept {
-  return !address.is_any() &&
-         (address == server || std::ranges::find(context.local_addresses, IpAddress(address)) !=
-                                   context.local_addresses.end());
+  const bool ours =
+      !address.is_any() &&
+      (address == server || std::ranges::find(context.local_addresses, IpAddress(address)) !=
+                                context.local_addresses.end());
+  return Note(ours, "server-is-us", "the server that it names is this rack", address);
 }
 
 void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noexcept {

@@ -6,6 +6,7 @@
 
 #include "dataplane/boot/decide.h"
 #include "dataplane/dhcp/engine.h"
+#include "dataplane/dhcp/trace.h"
 
 namespace slipway::dhcp {
 
@@ -16,6 +17,8 @@ struct Dhcp4Engine::Exchange {
   const lease::Now& now;
   MutableByteSpan out;
   Effects& effects;
+  // Somebody asks why: take the rules down. nullptr: nobody does.
+  DecisionTrace* trace = nullptr;
 
   // The link: found by interface, relay address or the client's own address.
   const config::VlanRecord* vlan = nullptr;
@@ -33,6 +36,20 @@ struct Dhcp4Engine::Exchange {
   bool loop = false;
 
   [[nodiscard]] bool relayed() const noexcept { return !message.giaddr.is_any(); }
+
+  // Only looked at: nothing may change.
+  [[nodiscard]] bool explaining() const noexcept { return trace != nullptr; }
+
+  // Takes a rule down; returns whether it matched, so that it reads as a condition. `rule` is an
+  // id that stays: a new one goes into docs/protocols/dhcp.md. Both texts are static.
+  template <typename Value = NoTraceValue>
+  bool Note(bool matched, std::string_view rule, std::string_view reason,
+            const Value& value = {}) const noexcept {
+    if (trace != nullptr) [[unlikely]] {
+      trace->Add(matched, rule, reason, TraceValue::Of(value));
+    }
+    return matched;
+  }
 
   // True if an address in a message names us.
   [[nodiscard]] bool IsOurs(Ipv4Address address) const noexcept;

@@ -5,6 +5,8 @@
 namespace slipway::dhcp {
 namespace {
 
+constexpr std::size_t kChaddrAt = 28;
+constexpr std::size_t kChaddrBytes = 16;
 constexpr std::size_t kSnameAt = 44;
 constexpr std::size_t kSnameBytes = 64;
 constexpr std::size_t kFileAt = 108;
@@ -12,6 +14,15 @@ constexpr std::size_t kFileBytes = 128;
 constexpr std::size_t kFixedBytes = 236;  // without the magic cookie
 constexpr std::uint8_t kOverloadFile = 1;
 constexpr std::uint8_t kOverloadSname = 2;
+
+MacAddress ReadMac(std::uint8_t htype, std::uint8_t hlen, ByteSpan chaddr) {
+  MacAddress mac;
+  if (htype != kHardwareEthernet || hlen != mac.octets.size()) {
+    return {};
+  }
+  WireReader(chaddr).Copy(std::as_writable_bytes(std::span(mac.octets)));
+  return mac.is_multicast() ? MacAddress{} : mac;
+}
 
 ByteSpan UpToNul(ByteSpan bytes) {
   const auto end = std::find(bytes.begin(), bytes.end(), std::byte{0});
@@ -131,13 +142,24 @@ std::uint32_t Message::GetNumber(Option option) const noexcept {
   return value.size() == 2 ? LoadBig<std::uint16_t>(value.data()) : 0;
 }
 
-MacAddress Message::mac() const noexcept {
-  MacAddress mac;
-  if (htype != kHardwareEthernet || hlen != mac.octets.size()) {
-    return {};
-  }
-  WireReader(chaddr).Copy(std::as_writable_bytes(std::span(mac.octets)));
-  return mac.is_multicast() ? MacAddress{} : mac;
+MacAddress Message::mac() const noexcept { return ReadMac(htype, hlen, chaddr); }
+
+std::size_t KindOf(MessageType type) noexcept {
+  return std::min(static_cast<std::size_t>(type), kMessageKinds - 1);
+}
+
+std::string_view MessageKindName(std::size_t kind) noexcept {
+  static constexpr std::array<std::string_view, kMessageKinds> kNames = {
+      "bootp", "discover", "offer",   "request", "decline",
+      "ack",   "nak",      "release", "inform",  "other"};
+  return kNames[std::min(kind, kMessageKinds - 1)];
+}
+
+MacAddress PeekMac(ByteSpan packet) noexcept {
+  return packet.size() < kFixedBytes ? MacAddress{}
+                                     : ReadMac(std::to_integer<std::uint8_t>(packet[1]),
+                                               std::to_integer<std::uint8_t>(packet[2]),
+                                               packet.subspan(kChaddrAt, kChaddrBytes));
 }
 
 Result<void> Decode(ByteSpan packet, Message& out) noexcept {

@@ -82,6 +82,14 @@ struct Message {
 // Errors: kTruncated, kMalformed (detail = offset or option code), kTooLarge (pieces).
 [[nodiscard]] Result<void> Decode(ByteSpan packet, Message& out) noexcept;
 
+// The Ethernet address in chaddr of a message that may be anything; zero if there is none.
+[[nodiscard]] MacAddress PeekMac(ByteSpan packet) noexcept;
+
+// "discover"; "bootp" for none, "other" for what clients and servers do not use.
+inline constexpr std::size_t kMessageKinds = 10;
+[[nodiscard]] std::size_t KindOf(MessageType type) noexcept;
+[[nodiscard]] std::string_view MessageKindName(std::size_t kind) noexcept;
+
 // A sub-option of option 82, 43 or 175; empty if it is not there or the encoding is broken before.
 [[nodiscard]] ByteSpan FindSubOption(ByteSpan value, std::uint8_t code) noexcept;
 

@@ -311,177 +311,57 @@ bool LeaseTable::MayKeep(const Lease& own, const OfferRequest& request,
          !IsExcluded(pools_[own.pool], own.address, request.excluded, snapshot);
 }
 
-Result<Lease*> LeaseTable::OfferReserved(const OfferRequest& request, Lease* own,
-                                         Instant now) noexcept {
-  if (own != nullptr && own->address == request.reserved) {
-    return own->state == State::kDeclined ? Result<Lease*>(Fail(ErrorCode::kConflict))
-                                          : Result<Lease*>(Hold(*own, request.client, now));
-  }
-  Lease* there = Find(request.reserved);
-  if (there != nullptr && (there->state == State::kBound || there->state == State::kDeclined)) {
-    if (there->state == State::kDeclined || there->client != request.client.key ||
-        there->vlan != request.client.vlan) {
-      return Fail(ErrorCode::kConflict);
-    }
-  }
-  if (own != nullptr) {
-    MoveAway(*own, now);
-    there = Find(request.reserved);
-  }
-  if (there == nullptr) {
-    there = Insert(request.reserved, request.subnet, true, now);
-    if (there == nullptr) {
-      return Fail(ErrorCode::kFull);
-    }
-  }
-  return there->state == State::kBound ? Hold(*there, request.client, now)
-                                       : TakeOver(*there, request, now);
-}
-
 Result<const Lease*> LeaseTable::Offer(const OfferRequest& request,
                                        const config::Snapshot& snapshot, Instant now) {
-  const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
-  Lease* own = slot == kNone ? nullptr : &entries_[slot];
-  if (request.reserved.is_set()) {
-    return OfferReserved(request, own, now);
+  const Choice choice = Choose(request, snapshot, now);
+  if (choice.skipped > 0) {
+    TakeSkipped(pools_[PoolOf(request.subnet)], request.client, choice.skipped);
   }
-  const std::uint16_t pool = PoolOf(request.subnet);
-  if (pool == kNoPool) {
-    return Fail(ErrorCode::kNotFound);
+  if (choice.refused != ErrorCode::kNone) {
+    return Fail(choice.refused);
   }
-  if (own != nullptr && MayKeep(*own, request, snapshot)) {
-    return Hold(*own, request.client, now);
-  }
-  Lease* lease = Allocate(request, pool, snapshot, now);
-  if (lease == nullptr) {
-    return Fail(ErrorCode::kFull);
-  }
-  return lease;
+  return HoldFor(request, choice.address, now);
 }
 
-Lease* LeaseTable::Allocate(const OfferRequest& request, std::uint16_t index,
-                            const config::Snapshot& snapshot, Instant now) noexcept {
-  Pool& pool = pools_[index];
-  const PoolCounts counts = CountsOf(pool.subnet);
-  if (request.client.machine == 0 && counts.free + counts.reusable <= counts.size / kKnownShare) {
-    return nullptr;
+// Excluded addresses inside a dense pool: not looked at again until Maintain finds them free.
+void LeaseTable::TakeSkipped(Pool& pool, const Client& client, std::uint32_t skipped) noexcept {
+  std::uint32_t from = FirstProbe(pool, client);
+  for (std::uint32_t i = 0; i < skipped; ++i) {
+    const std::uint32_t position = *pool.map.NextFree(from);
+    pool.map.Take(position);
+    from = position + 1;
   }
-  const std::uint64_t wanted =
-      request.requested.is_set() ? PositionOf(pool, request.requested) : kNoPosition;
-  if (wanted != kNoPosition && IsFree(pool, wanted, request.requested) &&
-      !IsExcluded(pool, request.requested, request.excluded, snapshot)) {
-    return TakeFree(request, request.requested, now);
-  }
-  const IpAddress found =
-      pool.dense ? FindFree(request, pool, snapshot) : FindFreeSparse(request, pool, snapshot);
-  return found.is_set() ? TakeFree(request, found, now) : Reuse(request, pool, snapshot, now);
 }
 
-// The next free address after the client's hash; not set if there is none.
-IpAddress LeaseTable::FindFree(const OfferRequest& request, Pool& pool,
-                               const config::Snapshot& snapshot) noexcept {
-  if (pool.size == 0) {
-    return {};
-  }
-  const std::uint64_t hash = HashClient(request.client.key, request.client.vlan) >> 32;
-  auto from = static_cast<std::uint32_t>(hash * pool.size >> 32);
-  for (int probe = 0; probe < kProbesMax; ++probe) {
-    const std::optional<std::uint32_t> position = pool.map.NextFree(from);
-    if (!position) {
-      break;
-    }
-    const IpAddress address = AddressAt(pool, *position);
-    if (!IsExcluded(pool, address, request.excluded, snapshot)) {
-      return address;
-    }
-    // Reserved inside the range: not looked at again until Maintain finds it free.
-    pool.map.Take(*position);
-    from = *position;
-  }
-  return {};
-}
-
-// The first of the client's hashes that nobody has.
-IpAddress LeaseTable::FindFreeSparse(const OfferRequest& request, const Pool& pool,
-                                     const config::Snapshot& snapshot) const noexcept {
-  std::uint64_t hash = HashClient(request.client.key, request.client.vlan);
-  for (int probe = 0; probe < kSparseProbesMax; ++probe) {
-    const IpAddress address = AddressAt(pool, hash % pool.size);
-    if (FindSlot(address) == kNone && !IsExcluded(pool, address, request.excluded, snapshot)) {
-      return address;
-    }
-    hash = Mix64(hash);
-  }
-  return {};
-}
-
-// REQUIRES: no entry has the address.
-Lease* LeaseTable::TakeFree(const OfferRequest& request, IpAddress address, Instant now) noexcept {
-  const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
-  if (slot != kNone) {
-    MoveAway(entries_[slot], now);
-  }
-  Lease* lease = Insert(address, request.subnet, request.client.machine != 0, now);
-  if (lease != nullptr) {
-    (void)Hold(*lease, request.client, now);
-    lease->before = State::kFree;
-  }
-  return lease;
-}
-
-// The address that is over for the longest time, or else an offer that nobody took.
-Lease* LeaseTable::Reuse(const OfferRequest& request, Pool& pool, const config::Snapshot& snapshot,
-                         Instant now) noexcept {
-  std::uint32_t found = pool.lists[kReusable].head;
-  for (int probe = 0; found != kNone && probe < kProbesMax; ++probe) {
-    if (!IsExcluded(pool, entries_[found].address, request.excluded, snapshot)) {
-      break;
-    }
-    found = entries_[found].list_next;
-  }
-  if (found == kNone) {
-    found = pool.lists[kOffers].head;
-    if (found == kNone || now - entries_[found].granted < kOfferHoldMin ||
-        IsExcluded(pool, entries_[found].address, request.excluded, snapshot)) {
-      return nullptr;
-    }
-  }
-  const IpAddress address = entries_[found].address;
-  const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
-  if (slot != kNone && slot != found) {
-    MoveAway(entries_[slot], now);
-  }
-  Lease* lease = Find(address);
-  return lease == nullptr ? nullptr : TakeOver(*lease, request, now);
-}
-
-Result<const Lease*> LeaseTable::Claim(const OfferRequest& request, IpAddress address,
-                                       const config::Snapshot& snapshot, Instant now) {
-  if (address == request.reserved && address.is_set()) {
-    return Offer(request, snapshot, now);
-  }
-  const std::uint16_t index = PoolOf(request.subnet);
-  if (index == kNoPool || request.reserved.is_set() ||
-      PositionOf(pools_[index], address) == kNoPosition ||
-      IsExcluded(pools_[index], address, request.excluded, snapshot)) {
-    return Fail(ErrorCode::kNotFound);
-  }
-  const Lease* there = ByAddress(address);
-  const bool mine = there != nullptr && there->client == request.client.key &&
-                    there->vlan == request.client.vlan && there->state != State::kDeclined;
-  if (there != nullptr && !mine && !IsReusable(there->state)) {
-    return Fail(ErrorCode::kConflict);
-  }
+// Holds the address, chosen before, for the client, which leaves what it had.
+Result<const Lease*> LeaseTable::HoldFor(const OfferRequest& request, IpAddress address,
+                                         Instant now) noexcept {
   const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
   if (slot != kNone && entries_[slot].address != address) {
     MoveAway(entries_[slot], now);
   }
   Lease* lease = Find(address);
   if (lease == nullptr) {
-    lease = TakeFree(request, address, now);
-    return lease == nullptr ? Result<const Lease*>(Fail(ErrorCode::kFull)) : lease;
+    lease = Insert(address, request.subnet, MayFillUp(request), now);
+    if (lease == nullptr) {
+      return Fail(ErrorCode::kFull);
+    }
+    (void)Hold(*lease, request.client, now);
+    lease->before = State::kFree;
+    return lease;
   }
-  return mine ? Hold(*lease, request.client, now) : TakeOver(*lease, request, now);
+  const bool mine = lease->client == request.client.key && lease->vlan == request.client.vlan;
+  if (!mine) {
+    return TakeOver(*lease, request, now);
+  }
+  SetSubnet(*lease, request.subnet);
+  return Hold(*lease, request.client, now);
+}
+
+Result<const Lease*> LeaseTable::Claim(const OfferRequest& request, IpAddress address,
+                                       const config::Snapshot& snapshot, Instant now) {
+  SLIP_TRY(CheckClaim(request, address, snapshot, now));
+  return HoldFor(request, address, now);
 }
 
 // ---- upkeep ----

@@ -85,12 +85,12 @@ bool LeaseTable::IsReusable(State state) noexcept {
 
 Lease* LeaseTable::Insert(IpAddress address, RecordId subnet, bool known, Instant now) noexcept {
   SLIP_DCHECK(FindSlot(address) == kNone);
-  if (free_slots_.size() <= (known ? 0 : entries_.size() / kKnownShare)) {
-    Lease* oldest = EvictOldest(now);
-    if (oldest == nullptr) {
+  if (free_slots_.size() <= SlotsKept(known)) {
+    const std::uint32_t oldest = OldestOver(now);
+    if (oldest == kNone) {
       return nullptr;
     }
-    Forget(*oldest);
+    Forget(entries_[oldest]);
   }
   const std::uint32_t slot = free_slots_.back();
   free_slots_.pop_back();
@@ -109,23 +109,23 @@ Lease* LeaseTable::Insert(IpAddress address, RecordId subnet, bool known, Instan
 
 // The entry that is longest over, of all pools, or else the oldest offer that had its chance: only
 // when the table itself is full.
-Lease* LeaseTable::EvictOldest(Instant now) noexcept {
+std::uint32_t LeaseTable::OldestOver(Instant now) const noexcept {
   for (const List list : {kReusable, kOffers}) {
-    Lease* oldest = nullptr;
+    std::uint32_t oldest = kNone;
     const auto look = [&](std::uint32_t slot) {
-      if (slot != kNone && (oldest == nullptr || entries_[slot].ends < oldest->ends)) {
-        oldest = &entries_[slot];
+      if (slot != kNone && (oldest == kNone || entries_[slot].ends < entries_[oldest].ends)) {
+        oldest = slot;
       }
     };
     look(strays_[list].head);
     for (std::uint32_t i = 0; i < pool_count_; ++i) {
       look(pools_[i].lists[list].head);
     }
-    if (oldest != nullptr && (list == kReusable || now - oldest->granted >= kOfferHoldMin)) {
+    if (oldest != kNone && (list == kReusable || now - entries_[oldest].granted >= kOfferHoldMin)) {
       return oldest;
     }
   }
-  return nullptr;
+  return kNone;
 }
 
 void LeaseTable::SetSubnet(Lease& lease, RecordId subnet) noexcept {
@@ -271,11 +271,9 @@ Result<const Lease*> LeaseTable::Check(const Client& client, IpAddress address) 
 Result<BindResult> LeaseTable::Bind(const Client& client, IpAddress address, Duration lease,
                                     Instant now, const LeaseDetail& detail) {
   Lease* bound = SLIP_TRY(CheckOwn(client, address));
+  const bool needs_log = NeedsRecord(client, address, lease, now, detail);
   const bool renewal = bound->state == State::kBound;
-  const bool same = bound->mac == client.mac && bound->machine == client.machine &&
-                    details_.Equals(bound->detail, detail);
   const Instant promised = now + lease;
-  const bool needs_log = !renewal || !bound->durable || !same || promised > bound->horizon;
   // A promise never shrinks: an answer that gets lost leaves the client with the older one.
   const Instant ends = renewal ? std::max(bound->ends, promised) : promised;
   if (!bound->indexed) {
@@ -299,10 +297,8 @@ Result<BindResult> LeaseTable::Bind(const Client& client, IpAddress address, Dur
 }
 
 Result<const Lease*> LeaseTable::Release(const Client& client, IpAddress address, Instant now) {
-  Lease* lease = SLIP_TRY(CheckOwn(client, address));
-  if (lease->state != State::kBound) {
-    return Fail(ErrorCode::kNotFound);
-  }
+  SLIP_TRY(CheckEnd(client, address));
+  Lease* lease = Find(address);
   lease->version = ++last_version_;
   lease->durable = false;
   lease->granted = now;
@@ -312,20 +308,13 @@ Result<const Lease*> LeaseTable::Release(const Client& client, IpAddress address
 }
 
 Result<const Lease*> LeaseTable::Decline(const Client& client, IpAddress address, Instant now) {
-  Lease* lease = SLIP_TRY(CheckOwn(client, address));
-  if (lease->state != State::kBound) {
-    return Fail(ErrorCode::kNotFound);
-  }
-  if (lease->pool != kNoPool) {
-    const Pool& pool = pools_[lease->pool];
-    const std::uint32_t declined = pool.counts[static_cast<std::size_t>(State::kDeclined)];
-    // A sparse pool is as large as the table.
-    const std::uint64_t size = std::min<std::uint64_t>(pool.size, entries_.size());
-    if (declined >= std::max<std::uint64_t>(1, size / kQuarantineShare)) {
+  if (const Result<void> may = CheckDecline(client, address); !may) {
+    if (may.error().code == ErrorCode::kFull) {
       (void)Release(client, address, now);
-      return Fail(ErrorCode::kFull);
     }
+    return std::unexpected(may.error());
   }
+  Lease* lease = Find(address);
   Unindex(*lease);
   lease->version = ++last_version_;
   lease->durable = false;

@@ -83,6 +83,25 @@ struct OfferRequest {
   std::span<const IpAddress> excluded;  // the rack's own addresses
 };
 
+// By which rule an offered address is found, in the order in which they are tried.
+enum class OfferRule : std::uint8_t {
+  kReservation,
+  kOwn,        // what the client has or had
+  kRequested,  // what it asks for
+  kHash,       // a free one by a keyed hash of its identity
+  kLongestOver,
+  kOldOffer,  // older than kOfferHoldMin
+};
+
+// What Offer would do for a request.
+struct Choice {
+  ErrorCode refused = ErrorCode::kNone;  // as Offer fails
+  OfferRule rule = OfferRule::kReservation;
+  IpAddress address;
+  bool kept_for_known = false;  // refused: what is left is for known machines (kKnownShare)
+  std::uint32_t skipped = 0;    // free addresses that may not be given, before the one chosen
+};
+
 struct PoolCounts {
   std::uint64_t size = 0;  // dynamic addresses
   std::uint64_t free = 0;  // never used or forgotten
@@ -160,6 +179,21 @@ class LeaseTable {
   // Quarantines an address for kQuarantine. Errors as Check, and kFull if too much of the pool is
   // quarantined already: the lease then just ends.
   [[nodiscard]] Result<const Lease*> Decline(const Client& client, IpAddress address, Instant now);
+
+  // ---- what the above would do, without doing it (lease_preview.cc) ----
+
+  [[nodiscard]] Choice Choose(const OfferRequest& request, const config::Snapshot& snapshot,
+                              Instant now) const noexcept;
+  // Whether Claim would succeed; its errors.
+  [[nodiscard]] Result<void> CheckClaim(const OfferRequest& request, IpAddress address,
+                                        const config::Snapshot& snapshot,
+                                        Instant now) const noexcept;
+  // Whether Bind would need a record. REQUIRES: Check or CheckClaim allows the address.
+  [[nodiscard]] bool NeedsRecord(const Client& client, IpAddress address, Duration lease,
+                                 Instant now, const LeaseDetail& detail) const noexcept;
+  // Whether Release or Decline would succeed; their errors.
+  [[nodiscard]] Result<void> CheckEnd(const Client& client, IpAddress address) const noexcept;
+  [[nodiscard]] Result<void> CheckDecline(const Client& client, IpAddress address) const noexcept;
 
   // ---- time and durability ----
 
@@ -254,7 +288,13 @@ class LeaseTable {
   void MoveAway(Lease& lease, Instant now) noexcept;
   [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
   [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;
-  [[nodiscard]] Lease* EvictOldest(Instant now) noexcept;
+  [[nodiscard]] std::uint32_t OldestOver(Instant now) const noexcept;
+
+  // Entries that are kept for known machines.
+  [[nodiscard]] std::size_t SlotsKept(bool known) const noexcept {
+    return known ? 0 : entries_.size() / kKnownShare;
+  }
+
   [[nodiscard]] Result<Lease*> CheckOwn(const Client& client, IpAddress address) noexcept;
   [[nodiscard]] static bool IsReusable(State state) noexcept;
 
@@ -280,20 +320,36 @@ class LeaseTable {
   [[nodiscard]] static bool IsExcluded(const Pool& pool, IpAddress address,
                                        std::span<const IpAddress> excluded,
                                        const config::Snapshot& snapshot) noexcept;
-  [[nodiscard]] Result<Lease*> OfferReserved(const OfferRequest& request, Lease* own,
-                                             Instant now) noexcept;
   [[nodiscard]] bool MayKeep(const Lease& own, const OfferRequest& request,
                              const config::Snapshot& snapshot) const noexcept;
-  [[nodiscard]] Lease* Allocate(const OfferRequest& request, std::uint16_t pool,
-                                const config::Snapshot& snapshot, Instant now) noexcept;
-  [[nodiscard]] IpAddress FindFree(const OfferRequest& request, Pool& pool,
-                                   const config::Snapshot& snapshot) noexcept;
-  [[nodiscard]] IpAddress FindFreeSparse(const OfferRequest& request, const Pool& pool,
-                                         const config::Snapshot& snapshot) const noexcept;
-  [[nodiscard]] Lease* TakeFree(const OfferRequest& request, IpAddress address,
-                                Instant now) noexcept;
-  [[nodiscard]] Lease* Reuse(const OfferRequest& request, Pool& pool,
-                             const config::Snapshot& snapshot, Instant now) noexcept;
+
+  // May have the last entries of the table.
+  [[nodiscard]] static bool MayFillUp(const OfferRequest& request) noexcept {
+    return request.reserved.is_set() || request.client.machine != 0;
+  }
+
+  void TakeSkipped(Pool& pool, const Client& client, std::uint32_t skipped) noexcept;
+  [[nodiscard]] Result<const Lease*> HoldFor(const OfferRequest& request, IpAddress address,
+                                             Instant now) noexcept;
+
+  // lease_preview.cc: choices.
+  [[nodiscard]] Choice ChooseReserved(const OfferRequest& request, const Lease* own,
+                                      Instant now) const noexcept;
+  [[nodiscard]] Choice ChooseFromPool(const OfferRequest& request, const Pool& pool,
+                                      const Lease* own, const config::Snapshot& snapshot,
+                                      Instant now) const noexcept;
+  void ChooseFree(const OfferRequest& request, const Pool& pool, const config::Snapshot& snapshot,
+                  Choice& choice) const noexcept;
+  void ChooseFreeSparse(const OfferRequest& request, const Pool& pool,
+                        const config::Snapshot& snapshot, Choice& choice) const noexcept;
+  void ChooseUsed(const OfferRequest& request, const Pool& pool, const config::Snapshot& snapshot,
+                  Instant now, Choice& choice) const noexcept;
+  [[nodiscard]] bool MayGive(const OfferRequest& request, const Pool& pool, IpAddress address,
+                             const config::Snapshot& snapshot) const noexcept;
+  [[nodiscard]] bool HasRoom(const OfferRequest& request, const Lease* own,
+                             Instant now) const noexcept;
+  // Of a dense pool.
+  [[nodiscard]] std::uint32_t FirstProbe(const Pool& pool, const Client& client) const noexcept;
 
   // lease_order.cc: lists of a pool, the heap by `ends`, and their checks.
   void Attach(Lease& lease) noexcept;

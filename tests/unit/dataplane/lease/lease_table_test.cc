@@ -390,5 +390,29 @@ TEST_F(LeaseTableTest, NextDeadlineIsTheEarliestEnd) {
   EXPECT_EQ(table_.next_deadline(), start + Duration::Seconds(1) + kOfferHold);
 }
 
+// A subnet that was removed and made anew has another id, and its leases are in no pool until they
+// end: their addresses are not given to others meanwhile.
+TEST_F(LeaseTableTest, LeasesOfARemadeSubnetKeepTheirAddresses) {
+  std::set<Ipv4Address> held;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    held.insert(Lease1(i));
+  }
+  BootLab lab;
+  lab.subnet.id = kSubnet + 1;
+  lab.range.subnet = kSubnet + 1;
+  (void)Use(lab.AddNetwork().Finish());
+  for (std::uint64_t i = 100; i < 150; ++i) {
+    const Result<const Lease*> offer = table_.Offer({.client = ClientOf(i),
+                                                     .subnet = kSubnet + 1,
+                                                     .reserved = {},
+                                                     .requested = *held.begin(),
+                                                     .excluded = {}},
+                                                    *snapshot_, now_);
+    ASSERT_TRUE(offer.has_value());
+    EXPECT_FALSE(held.contains((*offer)->address.v4()));
+    table_.CheckInvariants();
+  }
+}
+
 }  // namespace
 }  // namespace slipway::lease

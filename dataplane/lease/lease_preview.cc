@@ -1,0 +1,200 @@
+// What the table would do: the choices that Offer, Claim, Bind, Release and Decline carry out, and
+// that an explanation shows. Nothing here changes anything.
+#include <algorithm>
+
+#include "dataplane/base/random.h"
+#include "dataplane/lease/lease_table.h"
+
+namespace slipway::lease {
+
+Choice LeaseTable::Choose(const OfferRequest& request, const config::Snapshot& snapshot,
+                          Instant now) const noexcept {
+  const Lease* own = ByClient(request.client.key, request.client.vlan);
+  if (request.reserved.is_set()) {
+    return ChooseReserved(request, own, now);
+  }
+  const std::uint16_t pool = PoolOf(request.subnet);
+  if (pool == kNoPool) {
+    return {.refused = ErrorCode::kNotFound};
+  }
+  if (own != nullptr && MayKeep(*own, request, snapshot)) {
+    return {.rule = OfferRule::kOwn, .address = own->address};
+  }
+  return ChooseFromPool(request, pools_[pool], own, snapshot, now);
+}
+
+Choice LeaseTable::ChooseReserved(const OfferRequest& request, const Lease* own,
+                                  Instant now) const noexcept {
+  Choice choice{.rule = OfferRule::kReservation, .address = request.reserved};
+  const Lease* there = ByAddress(request.reserved);
+  if (there == nullptr) {
+    choice.refused = HasRoom(request, own, now) ? ErrorCode::kNone : ErrorCode::kFull;
+    return choice;
+  }
+  const bool mine = there->client == request.client.key && there->vlan == request.client.vlan;
+  if (there->state == State::kDeclined || (there->state == State::kBound && !mine)) {
+    choice.refused = ErrorCode::kConflict;
+  }
+  return choice;
+}
+
+Choice LeaseTable::ChooseFromPool(const OfferRequest& request, const Pool& pool, const Lease* own,
+                                  const config::Snapshot& snapshot, Instant now) const noexcept {
+  Choice choice{.refused = ErrorCode::kFull};
+  const PoolCounts counts = CountsOf(pool.subnet);
+  choice.kept_for_known =
+      request.client.machine == 0 && counts.free + counts.reusable <= counts.size / kKnownShare;
+  // A table without room has nothing to use again either.
+  if (choice.kept_for_known || !HasRoom(request, own, now)) {
+    return choice;
+  }
+  const std::uint64_t wanted =
+      request.requested.is_set() ? PositionOf(pool, request.requested) : kNoPosition;
+  if (wanted != kNoPosition && IsFree(pool, wanted, request.requested) &&
+      MayGive(request, pool, request.requested, snapshot)) {
+    return {.rule = OfferRule::kRequested, .address = request.requested};
+  }
+  if (pool.dense) {
+    ChooseFree(request, pool, snapshot, choice);
+  } else {
+    ChooseFreeSparse(request, pool, snapshot, choice);
+  }
+  if (choice.refused != ErrorCode::kNone) {
+    ChooseUsed(request, pool, snapshot, now, choice);
+  }
+  return choice;
+}
+
+// The next free address after the client's hash.
+void LeaseTable::ChooseFree(const OfferRequest& request, const Pool& pool,
+                            const config::Snapshot& snapshot, Choice& choice) const noexcept {
+  const std::uint32_t probes = std::min<std::uint32_t>(kProbesMax, pool.map.free_count());
+  std::uint32_t from = FirstProbe(pool, request.client);
+  for (; choice.skipped < probes; ++choice.skipped) {
+    const std::uint32_t position = *pool.map.NextFree(from);
+    const IpAddress address = AddressAt(pool, position);
+    if (MayGive(request, pool, address, snapshot)) {
+      choice.refused = ErrorCode::kNone;
+      choice.rule = OfferRule::kHash;
+      choice.address = address;
+      return;
+    }
+    from = position + 1;
+  }
+}
+
+// The first of the client's hashes that nobody has.
+void LeaseTable::ChooseFreeSparse(const OfferRequest& request, const Pool& pool,
+                                  const config::Snapshot& snapshot, Choice& choice) const noexcept {
+  std::uint64_t hash = HashClient(request.client.key, request.client.vlan);
+  for (int probe = 0; probe < kSparseProbesMax; ++probe) {
+    const IpAddress address = AddressAt(pool, hash % pool.size);
+    if (MayGive(request, pool, address, snapshot)) {
+      choice.refused = ErrorCode::kNone;
+      choice.rule = OfferRule::kHash;
+      choice.address = address;
+      return;
+    }
+    hash = Mix64(hash);
+  }
+}
+
+// The address that is over for the longest time, or else an offer that nobody took.
+void LeaseTable::ChooseUsed(const OfferRequest& request, const Pool& pool,
+                            const config::Snapshot& snapshot, Instant now,
+                            Choice& choice) const noexcept {
+  const auto is_excluded = [&](std::uint32_t slot) {
+    return IsExcluded(pool, entries_[slot].address, request.excluded, snapshot);
+  };
+  std::uint32_t found = pool.lists[kReusable].head;
+  for (int probe = 0; found != kNone && probe < kProbesMax && is_excluded(found); ++probe) {
+    found = entries_[found].list_next;
+  }
+  choice.rule = OfferRule::kLongestOver;
+  if (found == kNone) {
+    choice.rule = OfferRule::kOldOffer;
+    found = pool.lists[kOffers].head;
+    if (found == kNone || now - entries_[found].granted < kOfferHoldMin) {
+      return;
+    }
+  }
+  if (!is_excluded(found)) {
+    choice.refused = ErrorCode::kNone;
+    choice.address = entries_[found].address;
+  }
+}
+
+// An entry outside the map, of a subnet that is gone, keeps its address from others too.
+bool LeaseTable::MayGive(const OfferRequest& request, const Pool& pool, IpAddress address,
+                         const config::Snapshot& snapshot) const noexcept {
+  return FindSlot(address) == kNone && !IsExcluded(pool, address, request.excluded, snapshot);
+}
+
+// Whether a new entry can be made once the client has left `own`.
+bool LeaseTable::HasRoom(const OfferRequest& request, const Lease* own,
+                         Instant now) const noexcept {
+  const bool leaves = own != nullptr && own->state == State::kOffered;
+  const bool leaves_slot = leaves && !IsReusable(own->before);
+  return free_slots_.size() + (leaves_slot ? 1U : 0U) > SlotsKept(MayFillUp(request)) ||
+         (leaves && !leaves_slot) || OldestOver(now) != kNone;
+}
+
+std::uint32_t LeaseTable::FirstProbe(const Pool& pool, const Client& client) const noexcept {
+  const std::uint64_t hash = HashClient(client.key, client.vlan) >> 32;
+  return static_cast<std::uint32_t>(hash * pool.size >> 32);
+}
+
+Result<void> LeaseTable::CheckClaim(const OfferRequest& request, IpAddress address,
+                                    const config::Snapshot& snapshot, Instant now) const noexcept {
+  if (address == request.reserved && address.is_set()) {
+    const Choice choice = Choose(request, snapshot, now);
+    return choice.refused == ErrorCode::kNone ? Result<void>() : Fail(choice.refused);
+  }
+  const std::uint16_t index = PoolOf(request.subnet);
+  if (index == kNoPool || request.reserved.is_set() ||
+      PositionOf(pools_[index], address) == kNoPosition ||
+      IsExcluded(pools_[index], address, request.excluded, snapshot)) {
+    return Fail(ErrorCode::kNotFound);
+  }
+  const Lease* there = ByAddress(address);
+  if (there == nullptr) {
+    return HasRoom(request, ByClient(request.client.key, request.client.vlan), now)
+               ? Result<void>()
+               : Fail(ErrorCode::kFull);
+  }
+  const bool mine = there->client == request.client.key && there->vlan == request.client.vlan &&
+                    there->state != State::kDeclined;
+  return mine || IsReusable(there->state) ? Result<void>() : Fail(ErrorCode::kConflict);
+}
+
+bool LeaseTable::NeedsRecord(const Client& client, IpAddress address, Duration lease, Instant now,
+                             const LeaseDetail& detail) const noexcept {
+  const Lease* bound = ByAddress(address);
+  if (bound == nullptr || bound->state != State::kBound) {
+    return true;
+  }
+  const bool same = bound->mac == client.mac && bound->machine == client.machine &&
+                    details_.Equals(bound->detail, detail);
+  return !bound->durable || !same || now + lease > bound->horizon;
+}
+
+Result<void> LeaseTable::CheckEnd(const Client& client, IpAddress address) const noexcept {
+  const Lease* lease = SLIP_TRY(Check(client, address));
+  return lease->state == State::kBound ? Result<void>() : Fail(ErrorCode::kNotFound);
+}
+
+Result<void> LeaseTable::CheckDecline(const Client& client, IpAddress address) const noexcept {
+  SLIP_TRY(CheckEnd(client, address));
+  const Lease* lease = ByAddress(address);
+  if (lease->pool == kNoPool) {
+    return {};
+  }
+  const Pool& pool = pools_[lease->pool];
+  const std::uint32_t declined = pool.counts[static_cast<std::size_t>(State::kDeclined)];
+  // A sparse pool is as large as the table.
+  const std::uint64_t size = std::min<std::uint64_t>(pool.size, entries_.size());
+  return declined < std::max<std::uint64_t>(1, size / kQuarantineShare) ? Result<void>()
+                                                                        : Fail(ErrorCode::kFull);
+}
+
+}  // namespace slipway::lease

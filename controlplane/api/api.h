@@ -24,6 +24,7 @@
 #include "controlplane/store/state_store.h"
 #include "dataplane/base/log.h"
 #include "dataplane/base/seams.h"
+#include "dataplane/config/snapshot.h"
 
 namespace slipway::api {
 
@@ -54,15 +55,25 @@ struct RackLinkStatus {
   std::vector<Interface> interfaces;
 };
 
+// What a rack said to a question: JSON, see docs/link.md.
+struct RackAnswer {
+  bool ok = false;
+  std::string json;
+};
+
 // The control link, as far as the API needs it. Thread-safe.
 class RackControl {
  public:
+  using AskDone = std::move_only_function<void(Result<RackAnswer>)>;
   using TokenDone = std::move_only_function<void(Result<MintedToken>)>;
 
   virtual ~RackControl() = default;
   [[nodiscard]] virtual RackLinkStatus StatusOf(std::uint64_t rack) = 0;
   // A one-time join token; durable before `done` runs (any thread).
   virtual void MintToken(Duration life, TokenDone done) = 0;
+  // `done` runs on the link's thread, or at once: kUnavailable (not connected), kFull, kTimeout
+  // (5 s), kClosed (the connection ended).
+  virtual void Ask(std::uint64_t rack, std::string topic, std::string argument, AskDone done) = 0;
 };
 
 // A thread for work that blocks (hashing image files). Bounded: false if its queue is full.
@@ -92,6 +103,8 @@ struct ApiParts {
   std::string images_dir;                           // of the content-addressed objects
   std::string token;                                // the admin token
   std::function<void(std::vector<Check>&)> checks;  // more readiness checks; may be empty
+  // What is published for a rack, as the rack would hold it; empty: nothing. May be empty itself.
+  std::function<config::SnapshotRef(std::uint64_t rack)> snapshot_of;
 };
 
 struct Route;

@@ -86,6 +86,11 @@ void HandleBulk(Api& api, Call call);
 // racks.cc
 void HandleMintToken(Api& api, Call call);
 void HandleRevoke(Api& api, Call call);
+// rack_queries.cc
+void HandleLease(Api& api, Call call);
+void HandleReleaseLease(Api& api, Call call);
+void HandlePools(Api& api, Call call);
+void HandleExplain(Api& api, Call call);
 // facts.cc
 void HandleLeases(Api& api, Call call);
 void HandleBootTrace(Api& api, Call call);

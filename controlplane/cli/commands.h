@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 
 #include <cstddef>
+#include <deque>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -61,6 +62,24 @@ struct ImportRequest {
 [[nodiscard]] Done ImportCommand(Context& context, const ImportRequest& request);
 [[nodiscard]] Done LeaseListCommand(Context& context, const std::string& mac,
                                     const std::string& subnet);
+// dhcp.cc: what only racks know. `rack` empty: the region finds it.
+[[nodiscard]] Done LeaseShowCommand(Context& context, const std::string& address,
+                                    const std::string& rack);
+[[nodiscard]] Done LeaseReleaseCommand(Context& context, const std::string& address,
+                                       const std::string& rack);
+[[nodiscard]] Done PoolUsageCommand(Context& context, const std::string& subnet,
+                                    const std::string& rack);
+
+struct ExplainRequest {
+  // Query parameters of /v1/dhcp/explain; an empty value is not sent. A deque: the parser points
+  // into it.
+  std::deque<std::pair<std::string, std::string>> fields;
+  bool last = false;
+  bool without_leases = false;
+};
+
+[[nodiscard]] Done ExplainCommand(Context& context, const ExplainRequest& request);
+
 [[nodiscard]] Done BootTraceCommand(Context& context, const std::string& machine,
                                     std::size_t boots);
 
@@ -77,6 +96,8 @@ struct EventRequest {
 // ---- for tests ----
 // One line of text for an event of `topic` (see docs/cli.md).
 [[nodiscard]] std::string EventLine(const boost::json::object& event);
+// The lines above the rules of an explanation.
+[[nodiscard]] std::string ExplainHead(const boost::json::object& answer);
 // The fields as JSON by their kinds; kUsage for what is no number.
 [[nodiscard]] std::expected<boost::json::object, Failure> FieldsJson(const GivenFields& fields);
 

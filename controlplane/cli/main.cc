@@ -38,6 +38,8 @@ struct Inputs {
   std::int64_t life_seconds = 86'400;
   ImportRequest import;
   EventRequest event;
+  ExplainRequest explain;
+  std::string rack;
   std::string mac;
   std::string subnet;
   std::deque<std::pair<const FieldOption*, std::vector<std::string>>> fields;
@@ -221,8 +223,11 @@ class Commands {
   }
 
   void AddFacts() {
-    CLI::App* const leases =
-        Group("lease", "Addresses that machines hold")->add_subcommand("list", "List them");
+    CLI::App* const group = Group("lease", "Addresses that machines hold");
+    AddLeaseVerbs(*group);
+    AddPool();
+    AddExplain();
+    CLI::App* const leases = group->add_subcommand("list", "List them");
     Inputs& lease = NewInputs();
     leases->add_option("--mac", lease.mac, "Only of this MAC");
     leases->add_option("--subnet", lease.subnet, "Only of this subnet, id or name");
@@ -244,6 +249,68 @@ class Commands {
     events->add_option("--topics", event.topics, "Of change, event, boot: separated by commas");
     events->add_option("--limit", event.limit, "At most so many of each topic");
     OnChosen(events, [&event](Context& context) { return EventCommand(context, event); });
+  }
+
+  void AddLeaseVerbs(CLI::App& group) {
+    CLI::App* const show =
+        group.add_subcommand("show", "Show the lease of an address as its rack has it now");
+    Inputs& in = NewInputs();
+    show->add_option("ADDRESS", in.id, "The address")->required();
+    show->add_option("--rack", in.rack, "The rack to ask, id or name");
+    OnChosen(show, [&in](Context& context) { return LeaseShowCommand(context, in.id, in.rack); });
+    CLI::App* const release =
+        group.add_subcommand("release", "End the lease of an address, on its rack");
+    Inputs& out = NewInputs();
+    release->add_option("ADDRESS", out.id, "The address")->required();
+    release->add_option("--rack", out.rack, "The rack to ask, id or name");
+    OnChosen(release,
+             [&out](Context& context) { return LeaseReleaseCommand(context, out.id, out.rack); });
+  }
+
+  void AddPool() {
+    CLI::App* const usage =
+        Group("pool", "Dynamic ranges of subnets")->add_subcommand("usage", "How full they are");
+    Inputs& in = NewInputs();
+    usage->add_option("--subnet", in.subnet, "Only of this subnet, id or name");
+    usage->add_option("--rack", in.rack, "Only of this rack, id or name");
+    OnChosen(usage,
+             [&in](Context& context) { return PoolUsageCommand(context, in.subnet, in.rack); });
+  }
+
+  void AddExplain() {
+    CLI::App* const verb =
+        Group("dhcp", "Answers of the racks")
+            ->add_subcommand("explain", "What a rack would answer to a client, and why");
+    ExplainRequest& request = NewInputs().explain;
+    const std::pair<const char*, const char*> fields[] = {
+        {"mac", "MAC of the client"},
+        {"type", "discover (default), request, inform, release, decline or bootp"},
+        {"arch", "Architecture: a code of option 93, or a name such as x64-uefi"},
+        {"vendor-class", "Option 60; without it, what firmware of the architecture says"},
+        {"user-class", "Option 77, such as iPXE"},
+        {"client-id", "Option 61 in hex, its type byte included"},
+        {"ciaddr", "The address that the client has already"},
+        {"requested", "The address that it asks for (option 50)"},
+        {"server", "The server that it names (option 54)"},
+        {"relay", "The relay that it came through (giaddr)"},
+        {"link-selection", "The link that the relay names (option 82.5)"},
+        {"interface", "The rack's interface on which it is heard"},
+        {"vlan", "The VLAN on which it is heard, id or name"},
+        {"rack", "The rack to ask, id or name"}};
+    for (const auto& [name, help] : fields) {
+      std::string parameter(name);
+      for (char& c : parameter) {
+        c = c == '-' ? '_' : c;
+      }
+      auto& field = request.fields.emplace_back(std::move(parameter), std::string());
+      CLI::Option* const option =
+          verb->add_option(std::string("--") + name, field.second, std::string(help));
+      option->required(std::string_view(name) == "mac");
+    }
+    verb->add_flag("--last", request.last, "The last packet of the MAC as it came");
+    verb->add_flag("--without-leases", request.without_leases,
+                   "By the region from what it has published, without asking the rack");
+    OnChosen(verb, [&request](Context& context) { return ExplainCommand(context, request); });
   }
 
   CLI::App& app_;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -116,6 +117,8 @@ struct Region::Parts final : api::RackControl {
   }
 
   void MintToken(Duration life, TokenDone done) override;
+  void Ask(std::uint64_t rack, std::string topic, std::string argument, AskDone done) override;
+  [[nodiscard]] config::SnapshotRef SnapshotOf(std::uint64_t rack) const;
 };
 
 Started Region::Parts::OpenDirectory() {
@@ -263,6 +266,33 @@ void Region::Parts::MintToken(Duration life, TokenDone done) {
   });
 }
 
+void Region::Parts::Ask(std::uint64_t rack, std::string topic, std::string argument, AskDone done) {
+  link->Query(rack, std::move(topic), std::move(argument),
+              [answer = std::move(done)](Result<link::QueryAnswer> said) mutable {
+                if (said) {
+                  answer(api::RackAnswer{.ok = said->ok, .json = std::move(said->json)});
+                } else {
+                  answer(std::unexpected(said.error()));
+                }
+              });
+}
+
+config::SnapshotRef Region::Parts::SnapshotOf(std::uint64_t rack) const {
+  auto cursor = publisher->StartSnapshot(rack);
+  if (!cursor) {
+    return {};
+  }
+  config::SnapshotBuilder builder{config::SnapshotRef{}};
+  bool whole = true;
+  const auto more = (*cursor)->Next([&](const publish::PublishedRecord& record) {
+    const std::string& body = *record.body;
+    whole =
+        whole && builder.Put(record.table, record.id, std::as_bytes(std::span(body))).has_value();
+    return true;
+  });
+  return more && !*more && whole ? builder.Finish((*cursor)->generation()) : config::SnapshotRef{};
+}
+
 Started Region::Parts::OpenApi() {
   auto token = LoadOrCreateToken(state_dir);
   if (!token) {
@@ -280,6 +310,7 @@ Started Region::Parts::OpenApi() {
   parts.log = &log;
   parts.images_dir = settings.Text("images.dir");
   parts.token = *std::move(token);
+  parts.snapshot_of = [this](std::uint64_t rack) { return SnapshotOf(rack); };
   parts.checks = [this](std::vector<api::Check>& checks) {
     checks.push_back(
         {.name = "link",

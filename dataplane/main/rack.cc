@@ -25,6 +25,7 @@
 #include "dataplane/main/interface_monitor.h"
 #include "dataplane/main/journal_events.h"
 #include "dataplane/main/privileges.h"
+#include "dataplane/main/query_desk.h"
 #include "dataplane/main/rack_metrics.h"
 #include "dataplane/main/serving_publisher.h"
 #include "dataplane/main/shard_set.h"
@@ -100,29 +101,6 @@ class LeaseRestorer final : public journal::RecoveryVisitor {
   bool durable_;
   std::uint64_t taken_ = 0;
   std::uint64_t refused_ = 0;
-};
-
-// The link's end logs its own ups and downs; what is left is to answer the region's questions.
-class Answerer final : public link::RackLinkObserver {
- public:
-  void SetEnd(link::RackEnd* end) { end_ = end; }
-
-  void OnEnrolled(link::RackId /*rack*/) override {}
-
-  void OnUp(std::size_t /*endpoint*/) override {}
-
-  void OnDown(std::string_view /*reason*/) override {}
-
-  void OnQuery(std::uint64_t id, std::string_view /*topic*/,
-               std::string_view /*argument*/) override {
-    // A full queue loses the answer; the region's question times out.
-    (void)end_->Post([id](link::RackLink& link, Instant now) {
-      link.Answer(id, false, R"({"error":"this rack knows no such topic"})", now);
-    });
-  }
-
- private:
-  link::RackEnd* end_ = nullptr;
 };
 
 [[nodiscard]] std::vector<link::InterfaceInfo> Describe(const service::HostInterfaces& all) {
@@ -206,7 +184,7 @@ struct Rack::Parts {
   std::unique_ptr<SnapshotOwner> snapshots;
   std::unique_ptr<ThreadOutbox> outbox;
   std::unique_ptr<JournalFactSource> facts;
-  std::unique_ptr<Answerer> answerer;
+  std::unique_ptr<QueryDesk> queries;
   std::unique_ptr<link::RackEnd> link;
   std::unique_ptr<RackMetrics> metrics;
   std::unique_ptr<AdminSocket> admin;
@@ -379,9 +357,11 @@ bool Rack::Parts::MakeShards(RackFailure& failure) {
   if (!key) {
     return Fails(failure, "token.key in state_dir cannot be used: " + Reason(key.error()));
   }
-  auto set = ShardSet::Create(
-      {.leases_max = static_cast<std::uint32_t>(values->Integer("leases_max")), .token_key = *key},
-      std::move(seats), std::move(*sockets), clock, random);
+  auto set =
+      ShardSet::Create({.leases_max = static_cast<std::uint32_t>(values->Integer("leases_max")),
+                        .probe_interval = Duration::Seconds(values->Integer("dhcp.probe_seconds")),
+                        .token_key = *key},
+                       std::move(seats), std::move(*sockets), clock, random);
   if (!set) {
     return Fails(failure, "the services cannot be made: " + Reason(set.error()));
   }
@@ -401,7 +381,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
                                 Reason(text.error()) + "; it must be readable by its owner only");
     }
   }
-  answerer = std::make_unique<Answerer>();
+  queries = std::make_unique<QueryDesk>(shards->desk(), &clock);
   outbox = std::make_unique<ThreadOutbox>(journal.get());
   facts = std::make_unique<JournalFactSource>(outbox.get(), link_disk.get(), &random);
   const std::string& name = values->Text("name");
@@ -412,7 +392,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
                                      .endpoints = values->TextList("region.endpoints")},
                                     {.snapshots = snapshots.get(),
                                      .facts = facts.get(),
-                                     .observer = answerer.get(),
+                                     .observer = queries.get(),
                                      .clock = &clock,
                                      .log = log});
   if (!made) {
@@ -423,7 +403,7 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
                                          "; is the join token whole?");
   }
   link = std::move(*made);
-  answerer->SetEnd(link.get());
+  queries->SetEnd(link.get());
   return true;
 }
 
@@ -573,7 +553,8 @@ bool Rack::Run(RackFailure& failure) {
       {.fd = parts.signals.get(), .events = POLLIN, .revents = 0},
       {.fd = parts.monitor->fd(), .events = POLLIN, .revents = 0},
       {.fd = parts.wake->fd(), .events = POLLIN, .revents = 0},
-      {.fd = parts.journal->committed_fd(), .events = POLLIN, .revents = 0}};
+      {.fd = parts.journal->committed_fd(), .events = POLLIN, .revents = 0},
+      {.fd = parts.shards->desk()->answers_fd(), .events = POLLIN, .revents = 0}};
   for (const service::ServingView* const hand_over : parts.shards->hand_overs()) {
     watched.push_back({.fd = hand_over->released_fd(), .events = POLLIN, .revents = 0});
   }
@@ -593,6 +574,7 @@ bool Rack::Run(RackFailure& failure) {
     parts.wake->Clear();
     parts.journal->ClearCommitted();
     parts.link->NotifyFacts();
+    parts.queries->PassAnswers();
     parts.WatchJournal();
     parts.Pump();
     parts.events->Tick();

@@ -40,6 +40,15 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
     out.Value("reason", dhcp::ToString(static_cast<dhcp::Reason>(i)),
               counters.by_reason[i].value());
   }
+  out.Family("slipway_dhcp_messages_received_total", "counter",
+             "DHCPv4 messages that could be read, by type.");
+  for (std::size_t i = 0; i < counters.received.size(); ++i) {
+    out.Value("type", dhcp::MessageKindName(i), counters.received[i].value());
+  }
+  out.Family("slipway_dhcp_messages_answered_total", "counter", "DHCPv4 answers, by type.");
+  for (std::size_t i = 0; i < counters.answered.size(); ++i) {
+    out.Value("type", dhcp::MessageKindName(i), counters.answered[i].value());
+  }
   const service::DhcpServiceCounters& dhcp = shards.dhcp().counters();
   out.Family("slipway_dhcp_replies_total", "counter", "DHCPv4 replies sent.");
   out.Value(dhcp.replies_sent.value());
@@ -51,6 +60,9 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
   out.Value("reason", "no_buffer", dhcp.dropped_send.value());
   out.Value("reason", "stale", dhcp.dropped_stale.value());
   out.Value("reason", "before_snapshot", dhcp.before_snapshot.value());
+  out.Family("slipway_dhcp_foreign_probes_total", "counter",
+             "DISCOVERs sent to find foreign servers.");
+  out.Value(dhcp.foreign_probes.value());
   const service::RaCounters& ra = shards.ra().counters();
   out.Family("slipway_ra_solicitations_total", "counter", "Router solicitations by answer.");
   out.Value("answer", "advertised", ra.advertised.value());

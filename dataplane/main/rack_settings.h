@@ -59,6 +59,13 @@ inline constexpr std::array kRackSettings = {
                       .least = 16,
                       .most = 4'194'304,
                       .doc = "Leases that memory is taken for."},
+    settings::Setting{.key = "dhcp.probe_seconds",
+                      .kind = settings::Kind::kInteger,
+                      .fallback = "0",
+                      .least = 0,
+                      .most = 86'400,
+                      .doc = "Ask for foreign DHCP servers on each served interface every so many "
+                             "seconds; 0: never. Not for VLANs that another Slipway rack serves."},
     settings::Setting{
         .key = "admin_socket",
         .kind = settings::Kind::kText,

@@ -52,6 +52,8 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   SLIP_TRY(progress_box_->Attach(driver));
   inventories_->SetProgress(progress_box_.get());
   const shard::PortId raw = SLIP_TRY(driver.AddRaw(sockets.raw.Release()));
+  packets_ = std::make_unique<service::PacketLog>();
+  watch_ = std::make_unique<service::DhcpWatch>(events_.front().get(), leases_.get());
   dhcp_ = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = seat.shard.get(),
                                   .raw_port = raw,
@@ -61,7 +63,10 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
                                   .facts = seat.journal.get(),
                                   .peers = peers,
                                   .events = events_.front().get(),
-                                  .clock = &clock_});
+                                  .clock = &clock_,
+                                  .packets = packets_.get(),
+                                  .watch = watch_.get(),
+                                  .probe_interval = options.probe_interval});
   const shard::PortId udp = SLIP_TRY(driver.AddUdp(sockets.dhcp.Release(), dhcp_.get()));
   SLIP_TRY(dhcp_->Start(udp, clock_.Now()));
   // Solicitations carry the asker's MAC: no address book is needed here.
@@ -71,7 +76,15 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   SLIP_TRY(driver.AddUdp(sockets.icmpv6.Release(), ra_.get()));
   checkpoints_ = std::make_unique<service::LeaseCheckpoints>(seat.shard.get(), seat.journal.get(),
                                                              leases_.get(), &clock_);
+  desk_ = SLIP_TRY(service::DhcpDesk::Create({.serving = seat.serving.get(),
+                                              .engine = engine_.get(),
+                                              .leases = leases_.get(),
+                                              .packets = packets_.get(),
+                                              .facts = seat.journal.get(),
+                                              .clock = &clock_}));
+  SLIP_TRY(desk_->Attach(driver));
   fans_.front()->Add(dhcp_.get());
+  fans_.front()->Add(desk_.get());
   return seat.shard->AddHook(checkpoints_.get());
 }
 

@@ -14,6 +14,7 @@
 #include "dataplane/main/sockets.h"
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/boot_content.h"
+#include "dataplane/service/dhcp_desk.h"
 #include "dataplane/service/dhcp_service.h"
 #include "dataplane/service/fact_events.h"
 #include "dataplane/service/fact_steps.h"
@@ -21,6 +22,7 @@
 #include "dataplane/service/inventory_service.h"
 #include "dataplane/service/journal_port.h"
 #include "dataplane/service/machine_token.h"
+#include "dataplane/service/packet_log.h"
 #include "dataplane/service/ra_service.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/service/shard_box.h"
@@ -39,6 +41,7 @@ struct ShardSeat {
 
 struct ShardSetOptions {
   std::uint32_t leases_max = limits::kLeasesMax;
+  Duration probe_interval{};  // for foreign DHCP servers; 0: never
   service::TokenKey token_key{};
 };
 
@@ -78,6 +81,9 @@ class ShardSet {
   [[nodiscard]] bool failed() const noexcept { return failed_; }
 
   [[nodiscard]] std::vector<service::ServingView*> hand_overs() const;
+
+  // Asked by the link thread, its answers taken by the control thread.
+  [[nodiscard]] service::DhcpDesk* desk() noexcept { return desk_.get(); }
 
   // For metrics; counters may be read from any thread.
   [[nodiscard]] const service::DhcpService& dhcp() const noexcept { return *dhcp_; }
@@ -134,7 +140,10 @@ class ShardSet {
   std::unique_ptr<service::ShardBox<MacAddress>> progress_box_;  // from the file shard
   std::unique_ptr<service::FactSteps> dhcp_steps_;
   std::unique_ptr<service::RaService> ra_;
+  std::unique_ptr<service::PacketLog> packets_;
+  std::unique_ptr<service::DhcpWatch> watch_;
   std::unique_ptr<service::DhcpService> dhcp_;
+  std::unique_ptr<service::DhcpDesk> desk_;
   std::unique_ptr<service::LeaseCheckpoints> checkpoints_;
   // The file shard's.
   std::unique_ptr<service::AddressBook> book_;

@@ -1,5 +1,8 @@
 #include "dataplane/service/dhcp_service.h"
 
+#include "dataplane/dhcp/question.h"
+#include "dataplane/service/reception.h"
+
 namespace slipway::service {
 namespace {
 
@@ -58,25 +61,20 @@ void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
     return;
   }
   static constexpr ServedLink kNoLink;
-  const ServedLink* found = serving.links.ByIndex(packet.ifindex);
-  const ServedLink& link = found != nullptr ? *found : kNoLink;
-  FixedVector<IpAddress, kAddressesPerInterfaceMax> local;
-  for (const IpPrefix& prefix : link.addresses) {
-    if (prefix.address.is_v4()) {
-      (void)local.push_back(prefix.address);
-    }
-  }
-  const dhcp::ReceiveContext context{
-      .ifindex = packet.ifindex,
-      .vlan = found != nullptr ? serving.snapshot->VlanById(link.vlan) : nullptr,
-      .local_addresses = {local.data(), local.size()},
-      .source = packet.source.v4(),
-      .source_port = packet.source_port,
-      .destination = packet.destination.v4()};
+  const Reception reception(serving, {.ifindex = packet.ifindex,
+                                      .source = packet.source.v4(),
+                                      .source_port = packet.source_port,
+                                      .destination = packet.destination.v4()});
+  const ServedLink& link = reception.link() != nullptr ? *reception.link() : kNoLink;
   // The reply is built where it would wait.
   Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
-  parts_.engine->Handle(packet.data, context, *serving.snapshot, now,
+  parts_.engine->Handle(packet.data, reception.context(), *serving.snapshot, now,
                         MutableByteSpan(held.bytes).subspan(net::kUdp4FrameHeaderBytes), effects_);
+  KeepPacket(packet, now);
+  if (effects_.reason == dhcp::Reason::kForeignServer) {
+    parts_.watch->OnForeignServer(effects_.foreign, packet.source.v4(), packet.ifindex,
+                                  reception.link(), now.instant);
+  }
   held.reply = effects_.reply;
   held.ticket = effects_.ticket;
   held.ifindex = packet.ifindex;
@@ -132,6 +130,22 @@ bool DhcpService::Transmit(Held& held) {
   }
   (sent ? counters_.replies_sent : counters_.dropped_send).Add();
   return true;
+}
+
+void DhcpService::KeepPacket(const shard::Packet& packet, const lease::Now& now) {
+  const MacAddress mac = dhcp::PeekMac(packet.data);
+  if (mac.is_zero() || effects_.reason == dhcp::Reason::kForeignServer) {
+    return;
+  }
+  SeenPacket& seen = parts_.packets->Keep(mac, packet.data);
+  seen.known = effects_.machine != 0;
+  seen.ifindex = packet.ifindex;
+  seen.source = packet.source.v4();
+  seen.destination = packet.destination.v4();
+  seen.source_port = packet.source_port;
+  seen.reason = effects_.reason;
+  seen.address = effects_.ticket.address;
+  seen.at = now.wall;
 }
 
 void DhcpService::RecordSteps() {
@@ -201,6 +215,8 @@ void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
     FollowSnapshot(*serving);
     Expire(stamp);
     Maintain(*serving);
+    parts_.watch->LookAtPools(*serving->snapshot, kPoolsPerTick);
+    ProbeForeign(*serving, now);
   }
   // The timer that just fired has left its place free.
   SLIP_CHECK(parts_.shard->timers().Add(now + kDhcpTick, this, 0).has_value());
@@ -213,6 +229,32 @@ void DhcpService::Expire(const lease::Now& now) {
         !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
                               effects_.record, ignored)) {
       break;
+    }
+  }
+}
+
+// A DISCOVER as if through a relay that has our address: whoever answers does so to port 67, where
+// we listen, and is no server of ours.
+void DhcpService::ProbeForeign(const Serving& serving, Instant now) {
+  if (parts_.probe_interval <= Duration{} || now < probe_due_) {
+    return;
+  }
+  probe_due_ = now + parts_.probe_interval;
+  shard::Driver& driver = parts_.shard->driver();
+  for (const ServedLink& link : serving.links.links()) {
+    const Ipv4Address own = link.Ipv4Near({});
+    std::array<std::byte, dhcp::kMessageBytesMin> message{};
+    const auto bytes = dhcp::EncodeQuestion(message, {.mac = link.mac, .relay = own});
+    const MutableByteSpan tx = driver.AllocateTx();
+    if (own.is_any() || !bytes || tx.empty()) {
+      continue;
+    }
+    const auto size =
+        net::BuildUdp4Frame(tx, {.mac = link.mac, .address = own, .port = kServerPort},
+                            {.mac = kBroadcastMac, .address = {0xFFFF'FFFF}, .port = kServerPort},
+                            ByteSpan(message).first(*bytes));
+    if (size && driver.Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = link.ifindex})) {
+      counters_.foreign_probes.Add();
     }
   }
 }

@@ -11,7 +11,9 @@
 #include "dataplane/dhcp/engine.h"
 #include "dataplane/net/frame.h"
 #include "dataplane/service/address_book.h"
+#include "dataplane/service/dhcp_watch.h"
 #include "dataplane/service/fact_port.h"
+#include "dataplane/service/packet_log.h"
 #include "dataplane/service/rack_event.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/shard/shard.h"
@@ -24,6 +26,8 @@ inline constexpr std::uint32_t kExpiriesPerTickMax = 4096;
 inline constexpr Duration kDhcpTick = Duration::Millis(500);
 // Pool positions per tick that are looked at for reservations that are gone.
 inline constexpr std::uint32_t kMaintainPerTick = 1024;
+// Pools per tick that are looked at for how full they are.
+inline constexpr std::size_t kPoolsPerTick = 64;
 
 struct DhcpServiceCounters {
   Counter replies_sent;
@@ -34,6 +38,7 @@ struct DhcpServiceCounters {
   Counter dropped_stale;         // the binding moved on while its ACK waited
   Counter steps_dropped;
   Counter before_snapshot;  // packets before there was a snapshot
+  Counter foreign_probes;
 };
 
 // Thread: the shard that owns the link groups.
@@ -52,6 +57,9 @@ class DhcpService final : public shard::PacketHandler,
     PeerSink* peers = nullptr;
     EventSink* events = nullptr;
     Clock* clock = nullptr;
+    PacketLog* packets = nullptr;
+    DhcpWatch* watch = nullptr;
+    Duration probe_interval{};  // for foreign servers; 0: never
   };
 
   // All parts outlive the service.
@@ -85,13 +93,16 @@ class DhcpService final : public shard::PacketHandler,
   void ReleaseDurable();
   void Expire(const lease::Now& now);
   void Maintain(const Serving& serving);
+  void ProbeForeign(const Serving& serving, Instant now);
   void RecordSteps();
+  void KeepPacket(const shard::Packet& packet, const lease::Now& now);
   void TellPeers(const ServedLink& link);
   void FollowSnapshot(const Serving& serving);
   [[nodiscard]] lease::Now ReadNow(Instant now) const;
 
   Parts parts_;
   shard::PortId udp_port_ = 0;
+  Instant probe_due_;
   bool wall_synchronised_ = false;  // as of the last tick: too dear to ask for each batch
   std::uint64_t generation_ = 0;    // of the hand-over that the lease table follows
   dhcp::Effects effects_;

@@ -27,6 +27,8 @@ constexpr std::array<CodeRow, static_cast<std::size_t>(EventCode::kCount)> kCode
     {EventCode::kImageObjectsUnopened, "image-objects-unopened", LogLevel::kError},
     {EventCode::kInterfacesTooMany, "interfaces-too-many", LogLevel::kWarn},
     {EventCode::kBootLoop, "boot-loop", LogLevel::kWarn},
+    {EventCode::kForeignDhcpServer, "foreign-dhcp-server", LogLevel::kWarn},
+    {EventCode::kPoolUsage, "pool-usage", LogLevel::kWarn},
 }};
 
 constexpr bool RowsAreInOrder() {

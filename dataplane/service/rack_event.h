@@ -32,6 +32,8 @@ enum class EventCode : std::uint8_t {
   kImageObjectsUnopened,
   kInterfacesTooMany,
   kBootLoop,
+  kForeignDhcpServer,
+  kPoolUsage,
   kCount,
 };
 

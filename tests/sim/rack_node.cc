@@ -179,6 +179,8 @@ struct RackNode::Process final : link::RackTransport,
   std::unique_ptr<shard::Shard> shard;
   std::unique_ptr<service::ServingView> serving;
   std::unique_ptr<service::FactEvents> shard_events;
+  service::PacketLog packets{64};
+  std::unique_ptr<service::DhcpWatch> watch;
   std::unique_ptr<rack::JournalEvents> events;  // of the link and control threads
   std::unique_ptr<service::DhcpService> dhcp;
   std::unique_ptr<service::InventoryService> inventories;
@@ -265,6 +267,7 @@ void RackNode::Process::MakeShard() {
                                        .clock = &node.clock_});
   inventories->SetCompletion(this);
   SLIP_CHECK(shard->AddHook(inventories.get()).has_value());
+  watch = std::make_unique<service::DhcpWatch>(shard_events.get(), &leases);
   dhcp = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = shard.get(),
                                   .raw_port = driver->BindRaw(),
@@ -274,7 +277,9 @@ void RackNode::Process::MakeShard() {
                                   .facts = journal.get(),
                                   .peers = &book,
                                   .events = shard_events.get(),
-                                  .clock = &node.clock_});
+                                  .clock = &node.clock_,
+                                  .packets = &packets,
+                                  .watch = watch.get()});
   SLIP_CHECK(dhcp->Start(driver->BindUdp(kDhcpPort, dhcp.get()), now()).has_value());
 }
 

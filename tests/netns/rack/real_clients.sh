@@ -3,45 +3,13 @@
 # unpacked below build/debs, never installed, and run in the lab's segment.
 SLIPWAY_LAB=${SLIPWAY_LAB:-slipway-clients}
 . "$(dirname "$0")/../../e2e/e2e.sh"
-
-# client_program PACKAGE PATH: where the unpacked program is.
-client_program() {
-  local folder=$root/build/debs/clients
-  mkdir -p "$folder"
-  if [ ! -x "$folder/$1/$2" ]; then
-    (cd "$folder" && apt-get -o APT::Sandbox::User=root -qq download "$1" > /dev/null 2>&1 &&
-      dpkg-deb --extract "$1"_*.deb "$folder/$1" && rm -f "$1"_*.deb) || return 1
-  fi
-  echo "$folder/$1/$2"
-}
+. "$(dirname "$0")/clients.sh"
 busybox=$(client_program busybox-static bin/busybox) || { echo "FAILED: no busybox"; exit 1; }
 tftp=$(client_program tftp-hpa usr/bin/tftp) || { echo "FAILED: no tftp-hpa"; exit 1; }
 e2e_lab
-in_segment="ip netns exec $ns_segment"
 in_rack="ip netns exec $ns_rack"
 
-# The client's interface, with an address of its own making on the bridge.
-ip -n "$ns_segment" link add client0 address 52:54:00:55:00:01 type veth peer name client0p
-ip -n "$ns_segment" link set client0p master segment0 up
-ip -n "$ns_segment" link set client0 up
-
-# What udhcpc calls with what it was given.
-script=$lab/udhcpc.sh
-cat > "$script" <<END
-#!/bin/sh
-[ "\$1" = bound ] || [ "\$1" = renew ] || exit 0
-env | grep -E '^(ip|subnet|serverid|boot_file|siaddr|lease|mask|tftp|sname)=' > "$lab/lease.\$1"
-END
-chmod 0755 "$script"
-
-# lease_from [udhcpc argument...]: one exchange; the answer is in $lab/lease.bound.
-lease_from() {
-  rm -f "$lab/lease.bound"
-  $in_segment timeout 20 "$busybox" udhcpc -i client0 -n -q -f -t 5 -T 1 -s "$script" "$@" \
-    > "$lab/udhcpc.log" 2>&1
-  [ -s "$lab/lease.bound" ]
-}
-gave() { grep -q "^$1=$2\$" "$lab/lease.bound"; }
+segment_client 52:54:00:55:00:01
 
 check "udhcpc gets a lease" lease_from
 check "from the range" gave ip '10\.77\.0\.1[0-9][0-9]'
@@ -71,7 +39,7 @@ check "whole again" fetched_is "$images/loaders/undionly.kpxe"
 refused() { $in_segment timeout 30 "$tftp" -m octet 10.77.0.1 -c "$@" 2>&1 | grep -q 'Error code'; }
 check "a missing file is an error" refused get no/such/file "$lab/fetched"
 check "a path out of the table is an error" refused get ../../etc/passwd "$lab/fetched"
-check "writing is refused" refused put "$script" loaders/undionly.kpxe
+check "writing is refused" refused put "$udhcpc_script" loaders/undionly.kpxe
 
 url=http://10.77.0.1:5248
 get() { $in_segment curl --silent --max-time 20 "$@"; }

@@ -1,0 +1,216 @@
+#include "dataplane/service/dhcp_desk.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "dataplane/dhcp/question.h"
+#include "dataplane/lease/record.h"
+#include "tests/support/dhcp_lab.h"
+#include "tests/support/fake_fact_port.h"
+
+namespace slipway::service {
+namespace {
+
+using test::BootLab;
+using test::kRack;
+using test::kSubnet;
+using test::kVlan;
+using test::Request;
+using test::V4;
+
+const MacAddress kMac{{0x52, 0x54, 0, 0, 0, 1}};
+
+class FixedClock final : public Clock {
+ public:
+  Instant Now() noexcept override { return {1'000'000'000}; }
+
+  WallTime WallNow() noexcept override { return {1'700'000'000'000'000'000}; }
+
+  bool WallIsSynchronised() noexcept override { return true; }
+
+  std::uint64_t BootId() noexcept override { return 7; }
+};
+
+class DhcpDeskTest : public testing::Test {
+ protected:
+  DhcpDeskTest() : view_(ServingView::Create().value()) {
+    desk_ = DhcpDesk::Create({.serving = view_.get(),
+                              .engine = &lab_.engine,
+                              .leases = &lab_.table,
+                              .packets = &packets_,
+                              .facts = &facts_,
+                              .clock = &clock_})
+                .value();
+    serving_.snapshot = lab_.snapshot;
+    ServedLink link{.ifindex = 2, .name = InterfaceName("eth1"), .vlan = kVlan};
+    (void)link.addresses.push_back({.address = kRack, .bits = 24});
+    SLIP_CHECK(serving_.links.Add(link));
+  }
+
+  void Serve() {
+    SLIP_CHECK(view_->Publish(&serving_, 1));
+    view_->OnReady(0, 0, kNow);
+  }
+
+  static DhcpAsk Explain(const dhcp::Question& question) {
+    DhcpAsk ask{.id = 5, .session = 9, .kind = AskKind::kExplain, .mac = question.mac};
+    ask.source = question.relay.is_any() ? question.ciaddr : question.relay;
+    ask.bytes = static_cast<std::uint16_t>(dhcp::EncodeQuestion(ask.packet, question).value());
+    return ask;
+  }
+
+  std::vector<DhcpAnswer> Answers(DhcpAsk ask) {
+    EXPECT_TRUE(desk_->Ask(ask));
+    desk_->OnReady(0, 0, kNow);
+    return Taken();
+  }
+
+  std::vector<DhcpAnswer> Taken() {
+    std::vector<DhcpAnswer> answers;
+    desk_->TakeAnswers([&](const DhcpAnswer& answer) { answers.push_back(answer); });
+    return answers;
+  }
+
+  static constexpr Instant kNow{1'000'000'000};
+  FixedClock clock_;
+  test::DhcpLab lab_;
+  PacketLog packets_{64};
+  testing_support::FakeFactPort facts_;
+  Serving serving_;
+  std::unique_ptr<ServingView> view_;
+  std::unique_ptr<DhcpDesk> desk_;
+};
+
+TEST_F(DhcpDeskTest, ExplainsTheOfferThatTheClientGetsNext) {
+  Serve();
+  const auto answers = Answers(Explain({.mac = kMac, .has_architecture = true, .architecture = 7}));
+  ASSERT_EQ(answers.size(), 1U);
+  const DhcpAnswer& answer = answers[0];
+  EXPECT_EQ(answer.id, 5U);
+  EXPECT_EQ(answer.session, 9U);
+  EXPECT_TRUE(answer.problem.empty());
+  EXPECT_EQ(answer.reason, dhcp::Reason::kOffered);
+  EXPECT_EQ(answer.interface, "eth1");
+  EXPECT_EQ(answer.trace.decision.file.view(), "loaders/snponly.efi");
+  EXPECT_EQ(lab_.table.size(), 0U);
+  lab_.now.instant = kNow;
+  ASSERT_EQ(lab_.Handle(Request(dhcp::MessageType::kDiscover, kMac).Build()),
+            dhcp::Reason::kOffered);
+  EXPECT_EQ(IpAddress(lab_.Reply().yiaddr), answer.trace.decision.address);
+}
+
+TEST_F(DhcpDeskTest, ARelayedPacketGoesToTheRacksOwnAddress) {
+  Serve();
+  const auto answers = Answers(Explain({.mac = kMac, .relay = test::kRelay}));
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].reason, dhcp::Reason::kOffered);
+  EXPECT_EQ(answers[0].trace.decision.subnet, test::kRelaySubnet);
+  EXPECT_EQ(answers[0].reply.address, test::kRelay);
+  EXPECT_EQ(answers[0].reply.source, kRack);
+}
+
+TEST_F(DhcpDeskTest, AsksForTheInterfaceWhereThereAreSeveral) {
+  ServedLink other{.ifindex = 3, .name = InterfaceName("eth2"), .vlan = test::kRelayVlan};
+  ASSERT_TRUE(serving_.links.Add(other));
+  Serve();
+  DhcpAsk ask = Explain({.mac = kMac});
+  EXPECT_EQ(Answers(ask).at(0).code, ErrorCode::kMalformed);
+  ask.vlan = test::kRelayVlan;
+  EXPECT_EQ(Answers(ask).at(0).interface, "eth2");
+  ask.interface = InterfaceName("eth9");
+  EXPECT_EQ(Answers(ask).at(0).code, ErrorCode::kMalformed);
+  // Where it was seen last.
+  SeenPacket& seen = packets_.Keep(kMac, Request(dhcp::MessageType::kDiscover, kMac).Build());
+  seen.ifindex = 3;
+  EXPECT_EQ(Answers(Explain({.mac = kMac})).at(0).interface, "eth2");
+}
+
+TEST_F(DhcpDeskTest, SaysSoWhileThereIsNoSnapshot) {
+  EXPECT_EQ(Answers(Explain({.mac = kMac})).at(0).code, ErrorCode::kUnavailable);
+}
+
+TEST_F(DhcpDeskTest, ReplaysTheLastPacket) {
+  Serve();
+  EXPECT_EQ(Answers({.id = 1, .kind = AskKind::kExplainLast, .mac = kMac}).at(0).code,
+            ErrorCode::kNotFound);
+  const auto packet = Request(dhcp::MessageType::kDiscover, kMac).Build();
+  SeenPacket& seen = packets_.Keep(kMac, packet);
+  seen.ifindex = 2;
+  seen.destination = {0xFFFF'FFFF};
+  seen.reason = dhcp::Reason::kPoolExhausted;
+  seen.at = {77};
+  const auto answers = Answers({.id = 1, .kind = AskKind::kExplainLast, .mac = kMac});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].reason, dhcp::Reason::kOffered);
+  EXPECT_EQ(answers[0].packet.reason, dhcp::Reason::kPoolExhausted);
+  EXPECT_EQ(answers[0].packet.at.ns, 77);
+}
+
+TEST_F(DhcpDeskTest, AReleaseIsAnsweredWhenItIsOnDisk) {
+  Serve();
+  const Ipv4Address address = lab_.Dora(kMac);
+  const DhcpAsk ask{.id = 3, .kind = AskKind::kRelease, .address = address};
+  EXPECT_TRUE(Answers(ask).empty());
+  const auto facts = facts_.Of(schema::FactClass::Lease);
+  ASSERT_EQ(facts.size(), 1U);
+  const auto record = lease::DecodeLease(AsBytes(facts[0]));
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->lease.state, lease::State::kReleased);
+  desk_->OnDurable(0, kNow);
+  EXPECT_TRUE(Taken().empty());
+  desk_->OnDurable(facts_.next_position(), kNow);
+  const auto answers = Taken();
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].lease.state, lease::State::kReleased);
+  EXPECT_EQ(answers[0].lease.mac, kMac);
+  EXPECT_EQ(Answers(ask).at(0).code, ErrorCode::kNotFound);
+}
+
+TEST_F(DhcpDeskTest, AReleaseIsRefusedWhileTheJournalFails) {
+  Serve();
+  const Ipv4Address address = lab_.Dora(kMac);
+  facts_.SetFailing(true);
+  EXPECT_EQ(Answers({.id = 3, .kind = AskKind::kRelease, .address = address}).at(0).code,
+            ErrorCode::kFull);
+  EXPECT_EQ(lab_.table.ByAddress(address)->state, lease::State::kBound);
+}
+
+TEST_F(DhcpDeskTest, CountsPools) {
+  Serve();
+  (void)lab_.Dora(kMac);
+  const auto answers = Answers({.id = 4, .kind = AskKind::kPools});
+  ASSERT_EQ(answers.size(), 1U);
+  ASSERT_EQ(answers[0].pools.size(), 2U);
+  const auto one = Answers({.id = 4, .kind = AskKind::kPools, .subnet = kSubnet});
+  ASSERT_EQ(one.at(0).pools.size(), 1U);
+  EXPECT_EQ(one[0].pools[0].counts.bound, 1U);
+  EXPECT_EQ(one[0].pools[0].counts.size, 100U);
+}
+
+TEST_F(DhcpDeskTest, RefusesMoreThanItsBoxHolds) {
+  DhcpAsk ask = Explain({.mac = kMac});
+  for (std::uint32_t i = 0; i < kAsksMax; ++i) {
+    EXPECT_TRUE(desk_->Ask(ask));
+  }
+  EXPECT_FALSE(desk_->Ask(ask));
+}
+
+TEST(PacketLogTest, KnownMachinesOutlastAFlood) {
+  PacketLog log(64);
+  const std::vector<std::byte> packet(700, std::byte{7});
+  SeenPacket& mine = log.Keep(kMac, packet);
+  mine.known = true;
+  mine.at = {1};
+  for (std::uint64_t i = 0; i < 1000; ++i) {
+    log.Keep(MacAddress::FromU64(0x0200'0000'0000 + i), packet).at = {2};
+  }
+  ASSERT_NE(log.Find(kMac), nullptr);
+  EXPECT_TRUE(log.Find(kMac)->cut);
+  EXPECT_EQ(log.Find(kMac)->bytes, kPacketBytesKept);
+  EXPECT_EQ(log.Find(MacAddress{}), nullptr);
+}
+
+}  // namespace
+}  // namespace slipway::service

@@ -133,7 +133,7 @@ class EpollDriver final : public shard::Driver {
   void Heat(PortId id) noexcept;
   void Cool(PortId id) noexcept;
   void Flush() noexcept;
-  void FlushRun(mmsghdr* messages, std::uint32_t count, int fd) noexcept;
+  void FlushRun(std::uint32_t begin, std::uint32_t end, int fd) noexcept;
 
   Clock& clock_;
   shard::OwnedFd epoll_;
@@ -418,22 +418,31 @@ void EpollDriver::Flush() noexcept {
     while (end < tx_.size() && tx_.fd(end) == fd) {
       ++end;
     }
-    FlushRun(tx_.messages() + begin, end - begin, fd);
+    FlushRun(begin, end, fd);
     begin = end;
   }
   if (!tx_.empty()) {
     counters_.bytes_sent.Add(tx_.bytes());
+    counters_.sends_joined.Add(tx_.joined());
     tx_.Clear();
   }
 }
 
-void EpollDriver::FlushRun(mmsghdr* messages, std::uint32_t count, int fd) noexcept {
-  std::uint32_t done = 0;
-  while (done < count) {
-    const int sent = ::sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+// Messages begin .. end - 1, all of one socket.
+void EpollDriver::FlushRun(std::uint32_t begin, std::uint32_t end, int fd) noexcept {
+  std::uint32_t done = begin;
+  while (done < end) {
+    const int sent = ::sendmmsg(fd, tx_.messages() + done, end - done, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
-      counters_.packets_sent.Add(static_cast<std::uint64_t>(sent));
-      done += static_cast<std::uint32_t>(sent);
+      for (int i = 0; i < sent; ++i) {
+        counters_.packets_sent.Add(tx_.DatagramsOf(done++));
+      }
+    } else if (errno != EINTR && tx_.IsJoint(done)) {
+      const std::uint32_t taken = tx_.SendApart(done, errno);
+      counters_.packets_sent.Add(taken);
+      counters_.sends_apart.Add(taken);
+      counters_.send_errors.Add(tx_.DatagramsOf(done) - taken);
+      ++done;
     } else if (errno != EINTR) {
       // The first one of the rest was refused (a full socket buffer too): it is lost, as on a wire.
       counters_.send_errors.Add();

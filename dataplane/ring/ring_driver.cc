@@ -31,6 +31,8 @@ using shard::PortId;
 using shard::WatchId;
 
 constexpr std::uint32_t kRxBuffersMin = 64;
+// The generation in a send's user_data: a joint one, which is tried again if it is refused.
+constexpr std::uint32_t kJointSend = 1;
 static_assert(kRxBuffersMin >= limits::kPacketBatchMax);
 
 struct Port {
@@ -82,6 +84,7 @@ class RingDriver final : public shard::Driver {
   [[nodiscard]] Result<void> PrepareTurn() noexcept;
   void PrepareSends() noexcept;
   void FinishSends() noexcept;
+  void RetryJointSends() noexcept;
   void ArmPorts() noexcept;
   void ArmWatches() noexcept;
   void Disarm(std::uint32_t index) noexcept;
@@ -121,7 +124,8 @@ class RingDriver final : public shard::Driver {
   std::uint32_t cancel_count_ = 0;
   std::uint32_t polls_in_flight_ = 0;
   std::uint32_t tx_prepared_ = 0;
-  std::int64_t sent_credit_ = 0;  // sends taken by the kernel, less those that it then refused
+  unsigned completions_seen_ = 0;  // by RetryJointSends, of those not consumed yet
+  std::int64_t sent_credit_ = 0;   // sends taken by the kernel, less those that it then refused
   pid_t thread_ = 0;
 };
 
@@ -293,7 +297,7 @@ void RingDriver::PrepareSends() noexcept {
     io_uring_prep_sendmsg(sqe, tx_.fd(tx_prepared_), &messages[tx_prepared_].msg_hdr,
                           MSG_DONTWAIT | MSG_NOSIGNAL);
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;
-    sqe->user_data = UserData(Op::kSend, tx_prepared_, 0);
+    sqe->user_data = UserData(Op::kSend, tx_prepared_, tx_.IsJoint(tx_prepared_) ? kJointSend : 0U);
     ++tx_prepared_;
   }
 }
@@ -304,12 +308,33 @@ void RingDriver::FinishSends() noexcept {
     return;
   }
   if (!tx_.empty()) {
-    sent_credit_ += tx_.size();
+    RetryJointSends();
+    sent_credit_ += tx_.datagrams();
     counters_.bytes_sent.Add(tx_.bytes());
+    counters_.sends_joined.Add(tx_.joined());
   }
   tx_.Clear();
   tx_prepared_ = 0;
   buffers_.ReleaseHeld();
+}
+
+// Refused joint sends say so among the completions that came since the last look; what they were
+// made of is still there.
+void RingDriver::RetryJointSends() noexcept {
+  const unsigned count = queue_.completions();
+  for (unsigned i = tx_.joined() == 0 ? count : completions_seen_; i < count; ++i) {
+    const io_uring_cqe& cqe = queue_.completion(i);
+    if (OpOf(cqe.user_data) != Op::kSend || GenerationOf(cqe.user_data) != kJointSend) {
+      continue;
+    }
+    const std::uint32_t index = IndexOf(cqe.user_data);
+    const std::uint32_t taken = tx_.SendApart(index, -cqe.res);
+    const std::uint32_t refused = tx_.DatagramsOf(index) - taken;
+    counters_.sends_apart.Add(taken);
+    counters_.send_errors.Add(refused);
+    sent_credit_ -= refused;
+  }
+  completions_seen_ = count;
 }
 
 // ---- arming ----
@@ -430,9 +455,11 @@ void RingDriver::HandleCompletions(Instant now) {
         OnPoll(cqe, now);
         break;
       case Op::kSend:
-        // Successful ones make no completion.
-        counters_.send_errors.Add();
-        --sent_credit_;
+        // Successful ones make no completion; joint ones were tried again already.
+        if (GenerationOf(cqe.user_data) != kJointSend) {
+          counters_.send_errors.Add();
+          --sent_credit_;
+        }
         break;
       case Op::kIgnore:
       case Op::kProbe:
@@ -441,6 +468,7 @@ void RingDriver::HandleCompletions(Instant now) {
   }
   DeliverBatch(now);
   queue_.Consume(count);
+  completions_seen_ -= std::min(completions_seen_, count);
   buffers_.Publish();
 }
 

@@ -13,11 +13,14 @@ inline constexpr std::uint32_t kPortsMax = 320;
 // Watched descriptors of one driver: HTTP connections, listeners, mailboxes.
 inline constexpr std::uint32_t kWatchesMax = 8192;
 // Datagrams queued by a driver between two waits. More are refused and counted (send_dropped).
-inline constexpr std::uint32_t kTxQueueMax = 1024;
+inline constexpr std::uint32_t kTxQueueMax = 1536;
 // Transmit buffers of a driver (AllocateTx).
-inline constexpr std::uint32_t kTxBuffersMax = 512;
+inline constexpr std::uint32_t kTxBuffersMax = 1024;
 // Queued datagrams that may have more than one part.
 inline constexpr std::uint32_t kTxGathersMax = 256;
+// Datagrams that leave in one send; the kernel takes 64 and 64 KiB.
+inline constexpr std::uint32_t kTxJoinMax = 32;
+inline constexpr std::size_t kTxJoinBytesMax = 60'000;
 // Control data of a received datagram: PKTINFO and SO_RXQ_OVFL, either family.
 inline constexpr std::size_t kRxControlBytes = 80;
 // Timers fired or moved between levels in one turn.

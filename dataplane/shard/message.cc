@@ -187,6 +187,15 @@ void DecodeEnvelope(std::span<const std::byte> name, std::span<const std::byte> 
   }
 }
 
+void AppendSegment(TxEnvelope& envelope, msghdr& header, std::uint16_t bytes) noexcept {
+  AppendControl(envelope, header, SOL_UDP, UDP_SEGMENT, bytes);
+}
+
+void RemoveSegment(msghdr& header) noexcept {
+  SLIP_CHECK(header.msg_controllen >= CMSG_SPACE(sizeof(std::uint16_t)));
+  header.msg_controllen -= CMSG_SPACE(sizeof(std::uint16_t));
+}
+
 bool EncodeEnvelope(int family, const Outgoing& out, TxEnvelope& envelope, std::span<iovec> gather,
                     msghdr& header) noexcept {
   header = {};
@@ -202,7 +211,7 @@ bool EncodeEnvelope(int family, const Outgoing& out, TxEnvelope& envelope, std::
     return false;
   }
   if (out.segment_bytes != 0) {
-    AppendControl(envelope, header, SOL_UDP, UDP_SEGMENT, out.segment_bytes);
+    AppendSegment(envelope, header, out.segment_bytes);
   }
   if (out.parts.empty()) {
     envelope.data = ToVector(out.data);

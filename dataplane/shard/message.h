@@ -34,6 +34,11 @@ struct TxEnvelope {
   alignas(cmsghdr) std::array<std::byte, 64> control;
 };
 
+// Adds to an encoded datagram that it is to be cut into ones of `bytes`, as the last control item.
+void AppendSegment(TxEnvelope& envelope, msghdr& header, std::uint16_t bytes) noexcept;
+// Takes it away again.
+void RemoveSegment(msghdr& header) noexcept;
+
 // Makes `header` describe `out` for a socket of `family` (AF_INET, AF_INET6 or AF_PACKET). The
 // header points into `envelope` and, with parts, into `gather` (1 + parts.size() elements). False
 // if the destination or source is not of the family, or a frame is too short to be one.

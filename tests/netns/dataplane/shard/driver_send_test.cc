@@ -1,3 +1,7 @@
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <cstdlib>
 
@@ -7,6 +11,15 @@
 namespace slipway::shard {
 
 namespace {
+
+[[nodiscard]] bool SetLoopbackMtu(int bytes) {
+  const OwnedFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_mtu = bytes;
+  return fd.valid() && ::ioctl(fd.get(), SIOCSIFMTU, &request) == 0;
+}
 
 class SilentHandler final : public PacketHandler {
  public:
@@ -68,6 +81,69 @@ TEST_P(DriverTest, GathersPartsAndCutsThemIntoDatagrams) {
                            file.begin() + static_cast<std::ptrdiff_t>(i * kBlock)));
   }
   EXPECT_EQ(driver->counters().send_errors.value(), 0U);
+}
+
+TEST_P(DriverTest, JoinedDatagramsArriveOneByOne) {
+  const auto driver = MakeDriver();
+  SilentHandler silent;
+  LocalEnd server;
+  const PortId port = AddUdp(*driver, &silent, server);
+  const Client client;
+  // Two runs of one size, one of which is longer than a joint may be.
+  std::vector<std::vector<std::byte>> sent;
+  for (std::uint32_t i = 0; i < kTxJoinMax + 8; ++i) {
+    sent.push_back(Pattern(300, i));
+  }
+  for (std::uint8_t i = 0; i < 5; ++i) {
+    sent.push_back(Pattern(301, i));
+  }
+  for (const auto& data : sent) {
+    Outgoing out;
+    out.data = data;
+    out.destination = client.end().address;
+    out.destination_port = client.end().port;
+    out.join = true;
+    ASSERT_TRUE(driver->Send(port, out));
+  }
+  Turns(*driver, 2);
+  for (const auto& data : sent) {
+    EXPECT_EQ(client.Receive().data, data);
+  }
+  EXPECT_FALSE(client.TryReceive().ok);
+  EXPECT_EQ(driver->counters().packets_sent.value(), sent.size());
+  EXPECT_EQ(driver->counters().sends_joined.value(), sent.size() - 3);
+  EXPECT_EQ(driver->counters().sends_apart.value(), 0U);
+}
+
+TEST_P(DriverTest, JoinedDatagramsThatCannotPassTogetherGoApart) {
+  ASSERT_TRUE(SetLoopbackMtu(1280));
+  const auto driver = MakeDriver();
+  SilentHandler silent;
+  LocalEnd server;
+  const PortId port = AddUdp(*driver, &silent, server);
+  const Client client;
+  // Larger than the MTU: fragments are allowed, segments are not.
+  const auto data = Pattern(1500, 1);
+  Outgoing out;
+  out.data = data;
+  out.destination = client.end().address;
+  out.destination_port = client.end().port;
+  out.join = true;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 4; ++i) {
+      ASSERT_TRUE(driver->Send(port, out));
+    }
+    Turns(*driver, 2);
+    for (int i = 0; i < 4; ++i) {
+      EXPECT_EQ(client.Receive().data, data);
+    }
+  }
+  EXPECT_FALSE(client.TryReceive().ok);
+  EXPECT_EQ(driver->counters().packets_sent.value(), 8U);
+  EXPECT_EQ(driver->counters().send_errors.value(), 0U);
+  // Tried once, and then left.
+  EXPECT_EQ(driver->counters().sends_apart.value(), 4U);
+  ASSERT_TRUE(SetLoopbackMtu(65'536));
 }
 
 TEST_P(DriverTest, RefusesMorePartsThanItCanGather) {

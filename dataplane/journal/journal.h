@@ -198,6 +198,7 @@ class Journal {
     ClassState state;                // .next: appended
     std::uint64_t durable_next = 0;  // committed
     std::uint64_t superseded = 0;
+    std::uint64_t supersede_from = 0;  // entries at which a pass is worth its cost again
     std::uint64_t bytes = 0;
     std::deque<Entry> entries;  // committed and retained, by sequence
   };

@@ -45,34 +45,34 @@ Result<std::unique_ptr<Submitter>> Submitter::Create() {
   return std::unique_ptr<Submitter>(new Submitter(std::move(down), std::move(up)));
 }
 
-std::uint64_t Submitter::Push(Submission& submission, ByteSpan payload) noexcept {
-  submission.ticket = last_ticket_ + 1;
-  submission.size = static_cast<std::uint32_t>(payload.size());
-  if (payload.size() > kInlineBytesMax) {
-    submission.external = payload.data();
-  } else {
-    std::copy(payload.begin(), payload.end(), submission.bytes.begin());
-  }
-  if (!down_->Push(submission)) {
-    return 0;
-  }
-  return ++last_ticket_;
+// Only what the payload takes of a place is written: places are large, and there are many.
+std::uint64_t Submitter::Push(SubmissionKind kind, FactClass fact_class, std::uint64_t key,
+                              ByteSpan payload) noexcept {
+  const bool pushed = down_->Emplace([&](Submission& submission) {
+    submission.ticket = last_ticket_ + 1;
+    submission.key = key;
+    submission.external = nullptr;
+    submission.size = static_cast<std::uint32_t>(payload.size());
+    submission.fact_class = fact_class;
+    submission.kind = kind;
+    if (payload.size() > kInlineBytesMax) {
+      submission.external = payload.data();
+    } else {
+      std::copy(payload.begin(), payload.end(), submission.bytes.begin());
+    }
+  });
+  return pushed ? ++last_ticket_ : 0;
 }
 
 std::uint64_t Submitter::Submit(FactClass fact_class, std::uint64_t key,
                                 ByteSpan payload) noexcept {
   SLIP_CHECK(fact_class != FactClass::kNone);
-  Submission submission;
-  submission.key = key;
-  submission.fact_class = fact_class;
-  return Push(submission, payload);
+  return Push(SubmissionKind::kRecord, fact_class, key, payload);
 }
 
 std::uint64_t Submitter::SubmitCheckpoint(SubmissionKind kind, ByteSpan lease) noexcept {
   SLIP_CHECK(kind != SubmissionKind::kRecord);
-  Submission submission;
-  submission.kind = kind;
-  return Push(submission, lease);
+  return Push(kind, FactClass::kNone, 0, lease);
 }
 
 const Completion& Submitter::Collect() noexcept {
@@ -166,6 +166,7 @@ Error JournalThread::failure() {
 void JournalThread::Run() {
   bool last_round = false;
   while (true) {
+    Pace();
     Take();
     const bool worked = CommitOnce();
     Post();
@@ -203,7 +204,7 @@ void JournalThread::TakeFrom(Submitter& from) {
     }
   };
   // The mailbox is emptied as far as the buffer has room: what is left waits there.
-  while (from.held_.empty() && from.down_->Drain(kDrainMax, take) == kDrainMax) {
+  while (from.held_.empty() && from.down_->DrainInPlace(kDrainMax, take) == kDrainMax) {
   }
   more_ = more_ || !from.held_.empty();
 }
@@ -233,16 +234,19 @@ void JournalThread::TakeCheckpoint(const Submission& submission) {
     case SubmissionKind::kCheckpointBegin:
       done = journal_->BeginCheckpoint();
       checkpoint_under_way_ = done.has_value();
+      checkpoint_leases_ = 0;
       break;
     case SubmissionKind::kCheckpointLease:
       if (checkpoint_under_way_) {
         done = journal_->AddToCheckpoint(submission.payload());
+        ++checkpoint_leases_;
       }
       break;
     case SubmissionKind::kCheckpointEnd:
       if (checkpoint_under_way_) {
         done = journal_->EndCheckpoint();
         checkpoint_under_way_ = false;
+        last_checkpoint_leases_ = done ? checkpoint_leases_ : last_checkpoint_leases_;
         counters_.checkpoints.Add(done ? 1 : 0);
       }
       break;
@@ -270,6 +274,9 @@ void JournalThread::TakeCold() {
 // True if something was written.
 bool JournalThread::CommitOnce() {
   const Instant begin = clock_.Now();
+  const std::uint64_t taken = counters_.records.value();
+  const std::int64_t spans = (begin - commit_begun_).ns / (kPaceMicros * 1'000) + 1;
+  thick_ = taken - commit_records_ >= kPaceRecords * static_cast<std::uint64_t>(spans);
   std::unique_lock lock(mutex_);
   const bool records = journal_->has_records();
   const bool failed_before = journal_->failure().code != ErrorCode::kNone;
@@ -288,6 +295,8 @@ bool JournalThread::CommitOnce() {
   journal_->FinishCommit(flushed);
   journal_->Maintain();
   lock.unlock();
+  commit_begun_ = begin;
+  commit_records_ = taken;
   const auto spent = static_cast<std::uint64_t>((clock_.Now() - begin).ns);
   counters_.commit_ns.Add(spent);
   counters_.commit_ns_max.Set(std::max(counters_.commit_ns_max.value(), spent));
@@ -305,8 +314,7 @@ void JournalThread::Post() {
   std::unique_lock lock(mutex_);
   const bool failing = journal_->failure().code != ErrorCode::kNone;
   const bool pending = journal_->has_records();
-  const bool due =
-      !checkpoint_under_way_ && journal_->records_since_checkpoint() >= kCheckpointAfterRecords;
+  const bool due = CheckpointIsDue();
   lock.unlock();
   for (const auto& submitter : submitters_) {
     Submitter& to = *submitter;
@@ -323,6 +331,28 @@ void JournalThread::Post() {
       to.posted_ = to.owed_;
       to.up_->Notify();
     }
+  }
+}
+
+// REQUIRES: the lock.
+bool JournalThread::CheckpointIsDue() const {
+  return !checkpoint_under_way_ &&
+         journal_->records_since_checkpoint() >=
+             std::max(kCheckpointAfterRecords, 2 * last_checkpoint_leases_);
+}
+
+// Lets records gather while they come thick. Stop and cold records cut it short.
+void JournalThread::Pace() {
+  if (!thick_ || more_ || counters_.failing.value() != 0) {
+    return;
+  }
+  const std::int64_t left_ns = (commit_begun_ + Duration::Micros(kPaceMicros) - clock_.Now()).ns;
+  if (left_ns > 0) {
+    pollfd polled{.fd = wake_->fd(), .events = POLLIN, .revents = 0};
+    const timespec timeout{.tv_sec = 0, .tv_nsec = left_ns};
+    const int ready = ppoll(&polled, 1, &timeout, nullptr);
+    SLIP_CHECK(ready >= 0 || errno == EINTR);
+    wake_->Clear();
   }
 }
 

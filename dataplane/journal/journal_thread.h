@@ -6,9 +6,11 @@
 //   works)
 //
 // Two batches are always under way: while one is being written and synced the next one fills in the
-// mailboxes. Policy when full: Submit refuses and counts; while the disk fails nothing is
-// completed, the buffer and then the mailboxes fill up, and the thread tries again every
-// kRetryMillis.
+// mailboxes. A lonely record is committed at once; when records come thick, commits begin no closer
+// than kPaceMicros, because each costs the machine as much as a dozen exchanges whatever is in it
+// (docs/adr/0007-paced-commits.md). Policy when full: Submit refuses and counts; while the disk
+// fails nothing is completed, the buffer and then the mailboxes fill up, and the thread tries again
+// every kRetryMillis.
 #pragma once
 
 #include <atomic>
@@ -36,7 +38,11 @@ inline constexpr std::uint32_t kSubmissionsMax = 16'384;  // per shard: 13 MiB
 inline constexpr std::uint32_t kCompletionsMax = 1'024;
 inline constexpr std::size_t kColdRecordsMax = 1'024;
 inline constexpr std::int64_t kRetryMillis = 100;
-// A checkpoint is asked for after this many lease records.
+// From this many records in the span on, the next commit waits until the span is over.
+inline constexpr std::int64_t kPaceMicros = 1'000;
+inline constexpr std::uint64_t kPaceRecords = 4;
+// A checkpoint is asked for after this many lease records, or twice the leases of the last one if
+// that is more: writing the whole table must stay cheap beside the records themselves.
 inline constexpr std::uint64_t kCheckpointAfterRecords = limits::kLeasesMax / 2;
 
 enum class SubmissionKind : std::uint8_t {
@@ -100,7 +106,8 @@ class Submitter {
   friend class JournalThread;
   Submitter(std::unique_ptr<shard::Mailbox<Submission>> down,
             std::unique_ptr<shard::Mailbox<Completion>> up) noexcept;
-  [[nodiscard]] std::uint64_t Push(Submission& submission, ByteSpan payload) noexcept;
+  [[nodiscard]] std::uint64_t Push(SubmissionKind kind, FactClass fact_class, std::uint64_t key,
+                                   ByteSpan payload) noexcept;
 
   const std::unique_ptr<shard::Mailbox<Submission>> down_;
   const std::unique_ptr<shard::Mailbox<Completion>> up_;
@@ -188,6 +195,8 @@ class JournalThread {
   [[nodiscard]] bool CommitOnce();
   void Post();
   void Wait();
+  void Pace();
+  [[nodiscard]] bool CheckpointIsDue() const;
 
   const std::unique_ptr<Journal> journal_;
   Clock& clock_;
@@ -201,7 +210,12 @@ class JournalThread {
   std::deque<ColdRecord> cold_;
   std::size_t record_bytes_max_ = 0;
   bool checkpoint_under_way_ = false;
-  bool more_ = false;  // something was left in a mailbox
+  std::uint64_t checkpoint_leases_ = 0;       // of the one under way
+  std::uint64_t last_checkpoint_leases_ = 0;  // of the last one that was made
+  bool more_ = false;                         // something was left in a mailbox
+  Instant commit_begun_;                      // of the last commit
+  std::uint64_t commit_records_ = 0;          // appended before that
+  bool thick_ = false;                        // records come thick: pace the next commit
   JournalCounters counters_;
 };
 

@@ -36,7 +36,12 @@ void Journal::Retain(Class& of, FactClass fact_class) {
   if (!above(limits.bytes_max, limits.records_max)) {
     return;
   }
+  // Leases stay, so a pass that finds little must not come again with each commit.
+  if (fact_class == FactClass::kLease && of.entries.size() < of.supersede_from) {
+    return;
+  }
   Supersede(of);
+  of.supersede_from = of.entries.size() + of.entries.size() / 8;
   // An eighth of room, so that the next record does not bring us back here.
   if (fact_class != FactClass::kLease &&
       above(limits.bytes_max - limits.bytes_max / 8, limits.records_max - limits.records_max / 8)) {

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <poll.h>
+#include <sched.h>
 #include <sodium/core.h>
 #include <sodium/randombytes.h>
 #include <sodium/utils.h>
@@ -39,6 +40,8 @@ namespace slipway::rack {
 namespace {
 
 constexpr int kPollMillis = 1000;
+// Commits come by the thousand in a second; the link hears of them no more often than this.
+constexpr Duration kFactsEvery = Duration::Millis(10);
 
 // The outbox of the journal thread.
 class ThreadOutbox final : public OutboxJournal {
@@ -123,6 +126,15 @@ class LeaseRestorer final : public journal::RecoveryVisitor {
 [[nodiscard]] std::string HostName() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? std::string(name.data()) : "rack";
+}
+
+// Those that this process may use: a second shard on one core would only be switched to and fro.
+[[nodiscard]] std::size_t CoresAllowed() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  const bool known = sched_getaffinity(0, sizeof(set), &set) == 0;
+  return known ? static_cast<std::size_t>(std::max(1, CPU_COUNT(&set)))
+               : std::max(1U, std::thread::hardware_concurrency());
 }
 
 // 32 bytes in a 0600 file, made at first start.
@@ -331,7 +343,7 @@ bool Rack::Parts::MakeShards(RackFailure& failure) {
   journal::Journal* const recovered = opened.get();
   journal = std::make_unique<journal::JournalThread>(std::move(opened), clock);
   const auto wanted = static_cast<std::size_t>(values->Integer("shards"));
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t cores = CoresAllowed();
   const std::size_t count = wanted != 0 ? wanted : std::min<std::size_t>(2, cores);
   std::vector<ShardSeat> seats(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -558,8 +570,13 @@ bool Rack::Run(RackFailure& failure) {
   for (const service::ServingView* const hand_over : parts.shards->hand_overs()) {
     watched.push_back({.fd = hand_over->released_fd(), .events = POLLIN, .revents = 0});
   }
+  pollfd& committed = watched[3];
+  Instant facts_after;  // until then commits wake nobody
   while (!parts.shards->failed()) {
-    (void)poll(watched.data(), watched.size(), kPollMillis);
+    const Duration mute = facts_after - parts.clock.Now();
+    committed.fd = mute.ns > 0 ? -1 : parts.journal->committed_fd();
+    const auto mute_ms = static_cast<int>(mute.ns / 1'000'000 + 1);
+    (void)poll(watched.data(), watched.size(), mute.ns > 0 ? mute_ms : kPollMillis);
     signalfd_siginfo signal{};
     if (read(parts.signals.get(), &signal, sizeof(signal)) == sizeof(signal)) {
       const auto number = static_cast<int>(signal.ssi_signo);
@@ -572,8 +589,13 @@ bool Rack::Run(RackFailure& failure) {
       parts.FollowInterfaces();
     }
     parts.wake->Clear();
-    parts.journal->ClearCommitted();
-    parts.link->NotifyFacts();
+    if (committed.fd >= 0) {
+      if ((committed.revents & POLLIN) != 0) {
+        facts_after = parts.clock.Now() + kFactsEvery;
+      }
+      parts.journal->ClearCommitted();
+      parts.link->NotifyFacts();
+    }
     parts.queries->PassAnswers();
     parts.WatchJournal();
     parts.Pump();

@@ -41,7 +41,7 @@ inline constexpr std::array kRackSettings = {
                       .fallback = "0",
                       .least = 0,
                       .most = 64,
-                      .doc = "Shard threads; 0: two if there are two cores, else one."},
+                      .doc = "Shard threads; 0: two if the process may use two cores, else one."},
     settings::Setting{
         .key = "user",
         .kind = settings::Kind::kText,

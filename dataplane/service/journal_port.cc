@@ -54,14 +54,22 @@ void LeaseCheckpoints::OnTurn(Instant now) {
   } else if (!under_way_ && !asked_) {
     asked_ = true;
     slot_ = 0;
+    wall_synchronised_ = clock_->WallIsSynchronised();
     under_way_ =
         port_->submitter().SubmitCheckpoint(journal::SubmissionKind::kCheckpointBegin, {}) != 0;
     asked_ = under_way_;
   }
+  // With all timers in use the next turn tries again.
+  if (under_way_ && !armed_) {
+    armed_ = shard_->timers().Add(now + kStep, this, 0).has_value();
+  }
+}
+
+void LeaseCheckpoints::OnTimer(std::uint64_t /*cookie*/, Instant now) {
+  armed_ = false;
   if (under_way_) {
     Continue(now);
     port_->MarkDirty();
-    shard_->RequestTurn();
   }
 }
 
@@ -69,17 +77,20 @@ void LeaseCheckpoints::Continue(Instant now) {
   const lease::Now stamp{.instant = now,
                          .wall = clock_->WallNow(),
                          .boot_id = clock_->BootId(),
-                         .wall_synchronised = clock_->WallIsSynchronised()};
+                         .wall_synchronised = wall_synchronised_};
   journal::Submitter& submitter = port_->submitter();
-  for (std::uint32_t i = 0; i < kSlotsPerTurn && slot_ < leases_->capacity(); ++i) {
+  std::uint32_t leases = 0;
+  for (std::uint32_t i = 0;
+       i < kSlotsPerStep && leases < kLeasesPerStep && slot_ < leases_->capacity(); ++i) {
     const lease::Lease* const lease = leases_->At(slot_);
     const bool is_lease = lease != nullptr && lease->state != lease::State::kFree &&
                           lease->state != lease::State::kOffered;
     if (is_lease) {
       const ByteSpan fact = encoder_.Encode(*lease, leases_->DetailOf(*lease), stamp);
       if (submitter.SubmitCheckpoint(journal::SubmissionKind::kCheckpointLease, fact) == 0) {
-        return;  // The mailbox is full: the same lease in the next turn.
+        return;  // The mailbox is full: the same lease in the next step.
       }
+      ++leases;
     }
     ++slot_;
   }

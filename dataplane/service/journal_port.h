@@ -53,10 +53,13 @@ class JournalPort final : public FactPort, public shard::WatchHandler, public sh
   Counter oversize_;
 };
 
-// Feeds the lease table to the journal when a checkpoint is due, some leases per turn.
-class LeaseCheckpoints final : public shard::TurnHook {
+// Feeds the lease table to the journal when a checkpoint is due, a few leases at a time, so that
+// packets hardly notice: a table of a million leases takes a quarter of a minute.
+class LeaseCheckpoints final : public shard::TurnHook, public shard::TimerHandler {
  public:
-  static constexpr std::uint32_t kSlotsPerTurn = 512;
+  static constexpr Duration kStep = Duration::Millis(2);
+  static constexpr std::uint32_t kLeasesPerStep = 128;
+  static constexpr std::uint32_t kSlotsPerStep = 8192;
 
   // All outlive this.
   LeaseCheckpoints(shard::Shard* shard, JournalPort* port, const lease::LeaseTable* leases,
@@ -64,6 +67,7 @@ class LeaseCheckpoints final : public shard::TurnHook {
       : shard_(shard), port_(port), leases_(leases), clock_(clock) {}
 
   void OnTurn(Instant now) override;
+  void OnTimer(std::uint64_t cookie, Instant now) override;
 
  private:
   void Continue(Instant now);
@@ -74,7 +78,9 @@ class LeaseCheckpoints final : public shard::TurnHook {
   Clock* clock_;
   lease::LeaseEncoder encoder_;
   bool under_way_ = false;
-  bool asked_ = false;  // the journal's wish that was fulfilled last is still standing
+  bool armed_ = false;              // a timer runs
+  bool wall_synchronised_ = false;  // at its beginning: too dear to ask for each turn
+  bool asked_ = false;              // the journal's wish that was fulfilled last is still standing
   std::uint32_t slot_ = 0;
 };
 

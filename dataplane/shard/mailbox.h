@@ -35,6 +35,13 @@ class Mailbox {
   // Producer's thread. False if full (counted): `message` is untouched. The consumer learns of it
   // with the next Notify: push a batch, then notify once.
   [[nodiscard]] bool Push(T& message) noexcept {
+    return Emplace([&message](T& place) { place = std::move(message); });
+  }
+
+  // As Push, for messages too large to be moved twice: calls fill(T&) with the place itself, where
+  // an older message lies.
+  template <typename Fill>
+  [[nodiscard]] bool Emplace(Fill&& fill) noexcept {
     const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
     if (tail - seen_head_ == capacity_) {
       seen_head_ = head_.load(std::memory_order_acquire);
@@ -43,7 +50,7 @@ class Mailbox {
         return false;
       }
     }
-    items_[tail & (capacity_ - 1)] = std::move(message);
+    fill(items_[tail & (capacity_ - 1)]);
     tail_.store(tail + 1, std::memory_order_release);
     return true;
   }
@@ -63,23 +70,21 @@ class Mailbox {
   // are left, the wake-up stays raised. Returns the number handled.
   template <typename Handle>
   std::size_t Drain(std::size_t messages_max, Handle&& handle) {
-    wake_.Clear();
-    std::uint32_t head = head_.load(std::memory_order_relaxed);
-    const std::uint32_t tail = tail_.load(std::memory_order_acquire);
-    SLIP_DCHECK(tail - head <= capacity_);
-    std::size_t handled = 0;
-    while (head != tail && handled < messages_max) {
-      T message = std::move(items_[head & (capacity_ - 1)]);
-      ++head;
+    return Take(messages_max, [this, &handle](T& place, std::uint32_t next) {
+      T message = std::move(place);
       // The place is free before the handler runs: it may make the producer push again.
-      head_.store(head, std::memory_order_release);
+      head_.store(next, std::memory_order_release);
       handle(message);
-      ++handled;
-    }
-    if (head != tail_.load(std::memory_order_acquire)) {
-      wake_.Notify();
-    }
-    return handled;
+    });
+  }
+
+  // As Drain, but the message is handled where it lies, and its place is free afterwards.
+  template <typename Handle>
+  std::size_t DrainInPlace(std::size_t messages_max, Handle&& handle) {
+    return Take(messages_max, [this, &handle](T& place, std::uint32_t next) {
+      handle(place);
+      head_.store(next, std::memory_order_release);
+    });
   }
 
   // For the consumer's driver or poll: readable when there is something to drain.
@@ -91,6 +96,24 @@ class Mailbox {
   [[nodiscard]] std::uint64_t refused() const noexcept { return refused_.value(); }
 
  private:
+  template <typename Each>
+  std::size_t Take(std::size_t messages_max, Each&& each) {
+    wake_.Clear();
+    std::uint32_t head = head_.load(std::memory_order_relaxed);
+    const std::uint32_t tail = tail_.load(std::memory_order_acquire);
+    SLIP_DCHECK(tail - head <= capacity_);
+    std::size_t handled = 0;
+    while (head != tail && handled < messages_max) {
+      each(items_[head & (capacity_ - 1)], head + 1);
+      ++head;
+      ++handled;
+    }
+    if (head != tail_.load(std::memory_order_acquire)) {
+      wake_.Notify();
+    }
+    return handled;
+  }
+
   // Two lines: the prefetcher pulls pairs.
   static constexpr std::size_t kApart = 128;
 

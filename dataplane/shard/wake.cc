@@ -27,6 +27,10 @@ void Wake::Notify() noexcept {
 }
 
 void Wake::Clear() noexcept {
+  // Down already: nothing was written since, or whoever raises it now comes after this.
+  if (!signalled_.load(std::memory_order_acquire)) {
+    return;
+  }
   std::uint64_t count = 0;
   // In this order: a Notify between the two finds the flag up and leaves its work to this reader,
   // which looks for work after lowering it.

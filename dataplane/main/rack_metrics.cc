@@ -54,8 +54,11 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
   out.Value(dhcp.replies_sent.value());
   out.Family("slipway_dhcp_replies_waiting", "gauge", "Replies that wait for the disk.");
   out.Value(dhcp.replies_waiting.value());
+  out.Family("slipway_dhcp_packets_waiting", "gauge", "Packets that wait for their turn.");
+  out.Value(dhcp.packets_waiting.value());
   out.Family("slipway_dhcp_dropped_total", "counter", "DHCPv4 packets or replies dropped by us.");
   out.Value("reason", "queue_full", dhcp.dropped_queue_full.value());
+  out.Value("reason", "oldest", dhcp.dropped_oldest.value());
   out.Value("reason", "journal_down", dhcp.dropped_journal_down.value());
   out.Value("reason", "no_buffer", dhcp.dropped_send.value());
   out.Value("reason", "stale", dhcp.dropped_stale.value());
@@ -112,12 +115,16 @@ void WriteFiles(const ShardSet& shards, Exposition& out) {
 void WriteDrivers(const ShardSet& shards, Exposition& out) {
   std::uint64_t received = 0;
   std::uint64_t sent = 0;
+  std::uint64_t joined = 0;
+  std::uint64_t apart = 0;
   std::uint64_t kernel_drops = 0;
   std::uint64_t send_failures = 0;
   for (const ShardSeat& seat : shards.seats()) {
     const shard::DriverCounters& driver = seat.shard->driver().counters();
     received += driver.packets_received.value();
     sent += driver.packets_sent.value();
+    joined += driver.sends_joined.value();
+    apart += driver.sends_apart.value();
     kernel_drops += driver.kernel_drops.value();
     send_failures += driver.send_errors.value() + driver.send_dropped.value();
   }
@@ -125,6 +132,12 @@ void WriteDrivers(const ShardSet& shards, Exposition& out) {
   out.Value(received);
   out.Family("slipway_packets_sent_total", "counter", "Datagrams and frames sent.");
   out.Value(sent);
+  out.Family("slipway_packets_joined_total", "counter",
+             "Datagrams that left in one send with others.");
+  out.Value(joined);
+  out.Family("slipway_packets_apart_total", "counter",
+             "Joined datagrams that the kernel refused together and took one by one.");
+  out.Value(apart);
   out.Family("slipway_packets_kernel_drops_total", "counter",
              "Datagrams the kernel had no room for.");
   out.Value(kernel_drops);

@@ -1,5 +1,7 @@
 #include "dataplane/service/dhcp_service.h"
 
+#include <algorithm>
+
 #include "dataplane/dhcp/question.h"
 #include "dataplane/service/reception.h"
 
@@ -10,11 +12,15 @@ constexpr std::uint16_t kServerPort = 67;  // RFC 2131 4.1
 constexpr std::uint16_t kClientPort = 68;
 
 static_assert((kRepliesWaitingMax & (kRepliesWaitingMax - 1)) == 0);
+static_assert((kIntakeMax & (kIntakeMax - 1)) == 0);
 
 }  // namespace
 
+// Not cleared: memory that is never used is never touched.
 DhcpService::DhcpService(const Parts& parts)
-    : parts_(parts), held_(std::make_unique<Held[]>(kRepliesWaitingMax)) {}
+    : parts_(parts),
+      intake_(std::make_unique_for_overwrite<Kept[]>(kIntakeMax)),
+      held_(std::make_unique_for_overwrite<Held[]>(kRepliesWaitingMax)) {}
 
 Result<void> DhcpService::Start(shard::PortId udp_port, Instant now) {
   udp_port_ = udp_port;
@@ -30,34 +36,85 @@ lease::Now DhcpService::ReadNow(Instant now) const {
           .wall_synchronised = wall_synchronised_};
 }
 
-void DhcpService::FollowSnapshot(const Serving& serving) {
+const Serving* DhcpService::Follow() {
+  const Serving* const serving = parts_.serving->current();
+  if (serving == nullptr || !serving->snapshot) {
+    return nullptr;
+  }
   if (generation_ != parts_.serving->generation()) {
     generation_ = parts_.serving->generation();
-    (void)parts_.leases->Rebuild(*serving.snapshot);
+    (void)parts_.leases->Rebuild(*serving->snapshot);
   }
+  return serving;
 }
 
 void DhcpService::OnPackets(shard::PortId /*port*/, std::span<shard::Packet> packets, Instant now) {
-  const Serving* const serving = parts_.serving->current();
-  if (serving == nullptr || !serving->snapshot) {
+  const Serving* const serving = Follow();
+  if (serving == nullptr) {
     counters_.before_snapshot.Add(packets.size());
     return;
   }
-  FollowSnapshot(*serving);
   const lease::Now stamp = ReadNow(now);
   for (const shard::Packet& packet : packets) {
-    OnPacket(packet, *serving, stamp);
+    if (intake_count_ == 0 && HasRoom()) {
+      OnPacket(packet, *serving, stamp);
+    } else {
+      Keep(packet);
+    }
   }
+}
+
+bool DhcpService::HasRoom() {
+  if (tx_.empty() && turn_packets_ < kPacketsPerTurnMax) {
+    tx_ = parts_.shard->driver().AllocateTx();
+  }
+  return tx_.size() >= sizeof(ReplyBuffer) && turn_packets_ < kPacketsPerTurnMax &&
+         HeldUsed() < kRepliesWaitingMax;
+}
+
+void DhcpService::Keep(const shard::Packet& packet) {
+  if (intake_count_ == kIntakeMax) {
+    counters_.dropped_oldest.Add();
+    ++intake_head_;
+    --intake_count_;
+  }
+  Kept& kept = intake_[(intake_head_ + intake_count_) & (kIntakeMax - 1)];
+  ++intake_count_;
+  SLIP_CHECK(packet.data.size() <= kept.bytes.size());
+  std::copy(packet.data.begin(), packet.data.end(), kept.bytes.begin());
+  kept.size = static_cast<std::uint32_t>(packet.data.size());
+  kept.ifindex = packet.ifindex;
+  kept.source = packet.source;
+  kept.destination = packet.destination;
+  kept.source_port = packet.source_port;
+}
+
+// Packets that waited, oldest first.
+void DhcpService::WorkOff(Instant now) {
+  const Serving* const serving = intake_count_ > 0 ? Follow() : nullptr;
+  if (serving != nullptr) {
+    const lease::Now stamp = ReadNow(now);
+    while (intake_count_ > 0 && HasRoom()) {
+      Kept& kept = intake_[intake_head_ & (kIntakeMax - 1)];
+      shard::Packet packet;
+      packet.data = MutableByteSpan(kept.bytes).first(kept.size);
+      packet.source = kept.source;
+      packet.destination = kept.destination;
+      packet.ifindex = kept.ifindex;
+      packet.source_port = kept.source_port;
+      OnPacket(packet, *serving, stamp);
+      ++intake_head_;
+      --intake_count_;
+    }
+  }
+  counters_.packets_waiting.Set(intake_count_);
 }
 
 void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
                            const lease::Now& now) {
+  ++turn_packets_;
   if (parts_.facts->failing()) {
     counters_.dropped_journal_down.Add();
-    return;
-  }
-  if (held_count_ == kRepliesWaitingMax) {
-    counters_.dropped_queue_full.Add();
     return;
   }
   static constexpr ServedLink kNoLink;
@@ -66,70 +123,79 @@ void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
                                       .source_port = packet.source_port,
                                       .destination = packet.destination.v4()});
   const ServedLink& link = reception.link() != nullptr ? *reception.link() : kNoLink;
-  // The reply is built where it would wait.
-  Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
+  // The reply is built where it is sent from; one that has to wait is moved.
   parts_.engine->Handle(packet.data, reception.context(), *serving.snapshot, now,
-                        MutableByteSpan(held.bytes).subspan(net::kUdp4FrameHeaderBytes), effects_);
+                        tx_.subspan(net::kUdp4FrameHeaderBytes, dhcp::kMessageBytesMax), effects_);
   KeepPacket(packet, now);
   if (effects_.reason == dhcp::Reason::kForeignServer) {
     parts_.watch->OnForeignServer(effects_.foreign, packet.source.v4(), packet.ifindex,
                                   reception.link(), now.instant);
   }
-  held.reply = effects_.reply;
-  held.ticket = effects_.ticket;
-  held.ifindex = packet.ifindex;
-  held.source_mac = link.mac;
   Dispatch(link, now);
 }
 
 void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
-  Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
+  std::uint64_t position = 0;
   if (!effects_.record.empty() &&
       !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
-                            effects_.record, held.position)) {
+                            effects_.record, position)) {
     // Not logged, so not promised: the client asks again.
     counters_.dropped_queue_full.Add();
     return;
   }
   RecordSteps();
-  if (held.reply.delivery == dhcp::Delivery::kNone) {
+  if (effects_.reply.delivery == dhcp::Delivery::kNone) {
     return;
   }
   TellPeers(link);
-  if (held.reply.wait_durable) {
-    ++held_count_;
-    counters_.replies_waiting.Set(held_count_);
-    return;
-  }
-  if (!Transmit(held)) {
+  const Envelope envelope{.reply = effects_.reply, .ifindex = link.ifindex, .source_mac = link.mac};
+  if (envelope.reply.wait_durable) {
+    Hold(envelope, position);
+  } else if (Transmit(envelope, tx_) == Sent::kQueued) {
+    tx_ = {};
+  } else {
     counters_.dropped_send.Add();
   }
 }
 
-bool DhcpService::Transmit(Held& held) {
-  const dhcp::Reply& reply = held.reply;
+void DhcpService::Hold(const Envelope& envelope, std::uint64_t position) {
+  SLIP_CHECK(HeldUsed() < kRepliesWaitingMax);
+  Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
+  held.position = position;
+  held.ticket = effects_.ticket;
+  held.envelope = envelope;
+  std::copy_n(tx_.begin() + net::kUdp4FrameHeaderBytes, envelope.reply.bytes,
+              held.bytes.begin() + net::kUdp4FrameHeaderBytes);
+  ++held_count_;
+  counters_.replies_waiting.Set(held_count_);
+}
+
+DhcpService::Sent DhcpService::Transmit(const Envelope& envelope, MutableByteSpan bytes) {
+  const dhcp::Reply& reply = envelope.reply;
   shard::Driver& driver = parts_.shard->driver();
-  const MutableByteSpan tx = driver.AllocateTx();
-  const ByteSpan message = ByteSpan(held.bytes).subspan(net::kUdp4FrameHeaderBytes, reply.bytes);
+  const std::uint64_t full_before = driver.counters().send_dropped.value();
+  const MutableByteSpan message = bytes.subspan(net::kUdp4FrameHeaderBytes, reply.bytes);
   bool sent = false;
-  if (tx.size() < held.bytes.size()) {
-    return false;
-  }
   if (reply.delivery == dhcp::Delivery::kFrame) {
     // RFC 2131 4.1: a client without an address is reached by its hardware address, or broadcast.
     const auto size = net::BuildUdp4Frame(
-        tx, {.mac = held.source_mac, .address = reply.source, .port = kServerPort},
+        bytes, {.mac = envelope.source_mac, .address = reply.source, .port = kServerPort},
         {.mac = reply.mac, .address = reply.address, .port = kClientPort}, message);
-    sent = size && driver.Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = held.ifindex});
+    sent = size &&
+           driver.Send(parts_.raw_port, {.data = bytes.first(*size), .ifindex = envelope.ifindex});
   } else {
-    std::copy(message.begin(), message.end(), tx.begin());
-    sent = driver.Send(udp_port_, {.data = tx.first(message.size()),
+    // A relay's replies are of one size, mostly.
+    sent = driver.Send(udp_port_, {.data = message,
                                    .destination = reply.address,
                                    .source = reply.source,
-                                   .destination_port = reply.port});
+                                   .destination_port = reply.port,
+                                   .join = true});
   }
-  (sent ? counters_.replies_sent : counters_.dropped_send).Add();
-  return true;
+  if (sent) {
+    counters_.replies_sent.Add();
+    return Sent::kQueued;
+  }
+  return driver.counters().send_dropped.value() == full_before ? Sent::kRefused : Sent::kFull;
 }
 
 void DhcpService::KeepPacket(const shard::Packet& packet, const lease::Now& now) {
@@ -180,7 +246,19 @@ void DhcpService::OnDurable(std::uint64_t durable, Instant /*now*/) {
   ReleaseDurable();
 }
 
-void DhcpService::OnTurn(Instant /*now*/) { ReleaseDurable(); }
+void DhcpService::OnTurn(Instant now) {
+  // What was sent from their places before the last turn has left.
+  held_sending_ = held_released_;
+  held_released_ = 0;
+  ReleaseDurable();
+  WorkOff(now);
+  // Transmit buffers are the turn's: the next one gives new ones.
+  tx_ = {};
+  turn_packets_ = 0;
+  if (intake_count_ > 0 && HeldUsed() < kRepliesWaitingMax) {
+    parts_.shard->RequestTurn();
+  }
+}
 
 void DhcpService::ReleaseDurable() {
   while (held_count_ > 0) {
@@ -193,27 +271,27 @@ void DhcpService::ReleaseDurable() {
     const lease::Lease* const lease = parts_.leases->ByAddress(held.ticket.address);
     const bool stands = lease != nullptr && lease->version == held.ticket.version &&
                         lease->state == lease::State::kBound;
-    if (!stands) {
-      counters_.dropped_stale.Add();
-    } else if (!Transmit(held)) {
-      // A group of records came back larger than the driver's buffers: the rest goes next turn.
+    const Sent sent = stands ? Transmit(held.envelope, held.bytes) : Sent::kRefused;
+    if (sent == Sent::kFull) {
+      // A group of records came back larger than the driver's queue: the rest goes next turn.
       parts_.shard->RequestTurn();
       break;
+    }
+    if (sent == Sent::kRefused) {
+      (stands ? counters_.dropped_send : counters_.dropped_stale).Add();
     }
     parts_.engine->OnDurable(held.ticket);
     ++held_head_;
     --held_count_;
+    ++held_released_;
   }
   counters_.replies_waiting.Set(held_count_);
 }
 
 void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
-  const Serving* const serving = parts_.serving->current();
   wall_synchronised_ = parts_.clock->WallIsSynchronised();
-  const lease::Now stamp = ReadNow(now);
-  if (serving != nullptr && serving->snapshot) {
-    FollowSnapshot(*serving);
-    Expire(stamp);
+  if (const Serving* const serving = Follow(); serving != nullptr) {
+    Expire(ReadNow(now));
     Maintain(*serving);
     parts_.watch->LookAtPools(*serving->snapshot, kPoolsPerTick);
     ProbeForeign(*serving, now);

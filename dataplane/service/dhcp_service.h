@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/base/address.h"
 #include "dataplane/base/counter.h"
+#include "dataplane/base/limits.h"
 #include "dataplane/base/seams.h"
 #include "dataplane/dhcp/engine.h"
 #include "dataplane/net/frame.h"
@@ -22,6 +24,11 @@ namespace slipway::service {
 
 // Replies that may wait for their record at one time: at 100,000 exchanges a second, 80 ms of disk.
 inline constexpr std::uint32_t kRepliesWaitingMax = 8192;
+// Packets that may wait for their turn, taken out of the socket's buffer meanwhile. When it is full
+// the oldest is dropped: its client has waited longest, and will ask again soonest.
+inline constexpr std::uint32_t kIntakeMax = 4096;
+// Packets decided about in one turn; what comes on top of it waits.
+inline constexpr std::uint32_t kPacketsPerTurnMax = 512;
 inline constexpr std::uint32_t kExpiriesPerTickMax = 4096;
 inline constexpr Duration kDhcpTick = Duration::Millis(500);
 // Pool positions per tick that are looked at for reservations that are gone.
@@ -32,9 +39,11 @@ inline constexpr std::size_t kPoolsPerTick = 64;
 struct DhcpServiceCounters {
   Counter replies_sent;
   Counter replies_waiting;       // now
-  Counter dropped_queue_full;    // no room to wait, or the journal's queue is full
+  Counter dropped_queue_full;    // the journal's queue is full
+  Counter dropped_oldest;        // waited for their turn when kIntakeMax newer ones came
+  Counter packets_waiting;       // now: for their turn
   Counter dropped_journal_down;  // the journal cannot write: nothing is promised
-  Counter dropped_send;          // no transmit buffer
+  Counter dropped_send;          // the driver took it not
   Counter dropped_stale;         // the binding moved on while its ACK waited
   Counter steps_dropped;
   Counter before_snapshot;  // packets before there was a snapshot
@@ -76,20 +85,53 @@ class DhcpService final : public shard::PacketHandler,
   [[nodiscard]] const DhcpServiceCounters& counters() const noexcept { return counters_; }
 
  private:
-  // A reply with room for frame headers in front, and where it goes.
-  struct Held {
-    std::uint64_t position = 0;
-    dhcp::Ticket ticket;
+  // A reply with room for frame headers in front. Only what is used of it is ever written.
+  using ReplyBuffer = std::array<std::byte, net::kUdp4FrameHeaderBytes + dhcp::kMessageBytesMax>;
+
+  // Where a reply goes.
+  struct Envelope {
     dhcp::Reply reply;
     std::uint32_t ifindex = 0;
     MacAddress source_mac;
-    std::array<std::byte, net::kUdp4FrameHeaderBytes + dhcp::kMessageBytesMax> bytes;
   };
 
+  struct Held {
+    std::uint64_t position;
+    dhcp::Ticket ticket;
+    Envelope envelope;
+    ReplyBuffer bytes;
+  };
+
+  // A packet that waits for its turn.
+  struct Kept {
+    std::uint32_t size;
+    std::uint32_t ifindex;
+    IpAddress source;
+    IpAddress destination;
+    std::uint16_t source_port;
+    std::array<std::byte, limits::kPacketBytesMax> bytes;
+  };
+
+  // The snapshot to answer from; null if there is none yet.
+  [[nodiscard]] const Serving* Follow();
+  // A packet can be decided about now: there is room for whatever comes of it.
+  [[nodiscard]] bool HasRoom();
+  void Keep(const shard::Packet& packet);
+  void WorkOff(Instant now);
+  // REQUIRES: HasRoom.
   void OnPacket(const shard::Packet& packet, const Serving& serving, const lease::Now& now);
   void Dispatch(const ServedLink& link, const lease::Now& now);
-  // False: no transmit buffer was free.
-  [[nodiscard]] bool Transmit(Held& held);
+
+  [[nodiscard]] std::uint32_t HeldUsed() const noexcept {
+    return held_count_ + held_released_ + held_sending_;
+  }
+
+  void Hold(const Envelope& envelope, std::uint64_t position);
+  enum class Sent : std::uint8_t { kQueued, kFull, kRefused };
+
+  // `bytes` has the reply's message behind the room for headers, and is left alone until the
+  // driver's next turn has ended.
+  [[nodiscard]] Sent Transmit(const Envelope& envelope, MutableByteSpan bytes);
   void ReleaseDurable();
   void Expire(const lease::Now& now);
   void Maintain(const Serving& serving);
@@ -97,7 +139,6 @@ class DhcpService final : public shard::PacketHandler,
   void RecordSteps();
   void KeepPacket(const shard::Packet& packet, const lease::Now& now);
   void TellPeers(const ServedLink& link);
-  void FollowSnapshot(const Serving& serving);
   [[nodiscard]] lease::Now ReadNow(Instant now) const;
 
   Parts parts_;
@@ -107,10 +148,18 @@ class DhcpService final : public shard::PacketHandler,
   std::uint64_t generation_ = 0;    // of the hand-over that the lease table follows
   dhcp::Effects effects_;
   boot::StepEncoder step_encoder_;
+  MutableByteSpan tx_;  // a transmit buffer of this turn that is not used yet
+  std::uint32_t turn_packets_ = 0;
+  std::unique_ptr<Kept[]> intake_;  // a ring of kIntakeMax, oldest at intake_head_
+  std::uint32_t intake_head_ = 0;
+  std::uint32_t intake_count_ = 0;
   std::unique_ptr<Held[]> held_;  // a ring of kRepliesWaitingMax, oldest at held_head_
   std::uint32_t held_head_ = 0;
   std::uint32_t held_count_ = 0;
-  std::uint64_t durable_ = 0;  // what OnDurable said last
+  // Before held_head_: the driver may still read them.
+  std::uint32_t held_released_ = 0;  // since the last turn's end
+  std::uint32_t held_sending_ = 0;   // in the turn before that
+  std::uint64_t durable_ = 0;        // what OnDurable said last
   DhcpServiceCounters counters_;
 };
 

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "dataplane/base/cursor.h"
+#include "dataplane/base/random.h"
+
 namespace slipway::service {
 namespace {
 
@@ -34,6 +37,28 @@ TEST(AddressBookTest, HoldsAsManyConsecutiveAddressesAsPromised) {
     found += book.Find(Ipv4Address{0x0A000000 + i}) != nullptr ? 1U : 0U;
   }
   EXPECT_EQ(found, 10'000U);
+}
+
+TEST(AddressBookTest, HoldsAsManyScatteredAddressesOfBothFamiliesAsPromised) {
+  constexpr std::uint32_t kPeers = 1 << 16;
+  AddressBook book(kPeers);
+  const auto address = [](std::uint32_t i) {
+    if (i % 2 == 0) {
+      return IpAddress(Ipv4Address{static_cast<std::uint32_t>(Mix64(i))});
+    }
+    Ipv6Address v6;
+    v6.octets[0] = 0x20;
+    StoreBig(std::as_writable_bytes(std::span(v6.octets)).data() + 8, Mix64(i));
+    return IpAddress(v6);
+  };
+  for (std::uint32_t i = 0; i < kPeers; ++i) {
+    book.OnPeer({.address = address(i), .mac = MacAddress::FromU64(i + 1), .vlan = 1});
+  }
+  for (std::uint32_t i = 0; i < kPeers; ++i) {
+    const Peer* const peer = book.Find(address(i));
+    ASSERT_NE(peer, nullptr) << i;
+    ASSERT_EQ(peer->mac, MacAddress::FromU64(i + 1)) << i;
+  }
 }
 
 TEST(AddressBookTest, FullTableForgetsTheOldestOfASetOnly) {

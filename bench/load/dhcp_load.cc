@@ -65,7 +65,17 @@ class DhcpLoad {
     const std::uint64_t allocations =
         ours ? rig_.RackMetric("slipway_sealed_allocations_total ") : 0;
     if (ours) {
-      fmt::print("sealed_allocations={}\n", allocations);
+      fmt::print("sealed_allocations={} commits={}", allocations,
+                 rig_.RackMetric("slipway_journal_commits_total "));
+      for (const std::string_view reason :
+           {"queue_full", "oldest", "journal_down", "no_buffer", "stale", "before_snapshot"}) {
+        fmt::print(
+            " dropped_{}={}", reason,
+            rig_.RackMetric(fmt::format("slipway_dhcp_dropped_total{{reason=\"{}\"}} ", reason)));
+      }
+      fmt::print(" dropped_kernel={} joined={}\n",
+                 rig_.RackMetric("slipway_packets_kernel_drops_total "),
+                 rig_.RackMetric("slipway_packets_joined_total "));
     }
     return right_ && allocations == 0 ? 0 : kExitWrong;
   }

@@ -40,8 +40,11 @@ void Journal::Retain(Class& of, FactClass fact_class) {
   if (fact_class == FactClass::kLease && of.entries.size() < of.supersede_from) {
     return;
   }
+  const std::size_t before = of.entries.size();
   Supersede(of);
-  of.supersede_from = of.entries.size() + of.entries.size() / 8;
+  // The less it found the longer until it is worth another look.
+  const std::size_t left = of.entries.size();
+  of.supersede_from = left + (before - left > before / 8 ? left / 8 : left / 2);
   // An eighth of room, so that the next record does not bring us back here.
   if (fact_class != FactClass::kLease &&
       above(limits.bytes_max - limits.bytes_max / 8, limits.records_max - limits.records_max / 8)) {

@@ -18,7 +18,8 @@ constexpr Column kVlanColumns[] = {{"ID", "id"},
                                    {"VID", "vid"},
                                    {"MTU", "mtu"},
                                    {"UNKNOWN", "unknown_policy"},
-                                   {"RA", "router_advertisement"}};
+                                   {"RA", "router_advertisement"},
+                                   {"DHCP", "dhcp"}};
 constexpr FieldOption kVlanOptions[] = {
     {"--fabric", "fabric", kText, true, false, "Its fabric, id or name"},
     {"--vid", "vid", kNumber, false, false, "802.1Q id; 0: untagged"},
@@ -26,6 +27,8 @@ constexpr FieldOption kVlanOptions[] = {
     {"--unknown-policy", "unknown_policy", kText, false, true,
      "Machines that are not known: ignore, local, wait or enlist"},
     {"--router-advertisement", "router_advertisement", kText, false, true, "off or no-router-here"},
+    {"--dhcp", "dhcp", kText, false, true, "on, proxy (another server gives addresses) or off"},
+    {"--relays", "relays", kList, false, true, "Relay addresses outside its subnets"},
     kDescription};
 
 constexpr Column kSubnetColumns[] = {
@@ -43,13 +46,14 @@ constexpr FieldOption kSubnetOptions[] = {
      "Lease time of firmware and boot loaders"},
     kDescription};
 
-constexpr Column kRangeColumns[] = {
-    {"ID", "id"}, {"SUBNET", "subnet"}, {"KIND", "kind"}, {"FIRST", "first"}, {"LAST", "last"}};
+constexpr Column kRangeColumns[] = {{"ID", "id"},       {"SUBNET", "subnet"}, {"KIND", "kind"},
+                                    {"FIRST", "first"}, {"LAST", "last"},     {"STATE", "state"}};
 constexpr FieldOption kRangeOptions[] = {
     {"--subnet", "subnet", kText, true, false, "Its subnet, id or name"},
     {"--first", "first", kText, true, true, "First address"},
     {"--last", "last", kText, true, true, "Last address, inclusive"},
     {"--kind", "kind", kText, false, true, "dynamic (the DHCP pool) or reserved"},
+    {"--state", "state", kText, false, true, "active, draining or revoked"},
     kDescription};
 
 constexpr Column kMachineColumns[] = {{"ID", "id"},

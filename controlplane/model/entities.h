@@ -16,9 +16,11 @@
 namespace slipway::model {
 
 using config::BootTarget;
+using config::DhcpMode;
 using config::FileRole;
 using config::ImageKind;
 using config::RangeKind;
+using config::RangeState;
 using config::RouterAdvertisement;
 using config::Sha256;
 using config::UnknownPolicy;
@@ -39,6 +41,8 @@ struct Vlan {
   std::uint16_t mtu = 1500;
   UnknownPolicy unknown_policy = UnknownPolicy::kIgnore;
   RouterAdvertisement router_advertisement = RouterAdvertisement::kOff;
+  DhcpMode dhcp = DhcpMode::kOn;
+  std::vector<IpAddress> relays;  // addresses of relays outside its subnets
 
   friend bool operator==(const Vlan&, const Vlan&) = default;
 };
@@ -64,6 +68,7 @@ struct AddressRange {
   RangeKind kind = RangeKind::kDynamic;
   IpAddress first;
   IpAddress last;  // inclusive
+  RangeState state = RangeState::kActive;
 
   friend bool operator==(const AddressRange&, const AddressRange&) = default;
 };

@@ -19,7 +19,9 @@ constexpr std::uint64_t kSmallTextMax = 256;
 
 constexpr std::string_view kUnknownPolicies[] = {"ignore", "local", "wait", "enlist"};
 constexpr std::string_view kAdvertisements[] = {"off", "no-router-here"};
+constexpr std::string_view kDhcpModes[] = {"on", "proxy", "off"};
 constexpr std::string_view kRangeKinds[] = {"dynamic", "reserved"};
+constexpr std::string_view kRangeStates[] = {"active", "draining", "revoked"};
 constexpr std::string_view kOrigins[] = {"user", "enlisted"};
 constexpr std::string_view kBootTargets[] = {"local", "launcher", "image", "wait"};
 constexpr std::string_view kImageKinds[] = {"loader", "launcher", "kernel"};
@@ -118,6 +120,11 @@ constexpr Field kVlanFields[] = {
         "router_advertisement", kOptional, kAdvertisements,
         "no-router-here: answer router solicitations once with lifetime 0, so that firmware does "
         "not wait."),
+    Choice<&Vlan::dhcp>("dhcp", kOptional, kDhcpModes,
+                        "proxy: another server gives the addresses, the racks add boot data."),
+    Plain<&Vlan::relays>("relays", kIpList, kOptional,
+                         "Relay addresses outside its subnets, as loopbacks of anycast gateways.",
+                         config::kRelaysPerVlanMax),
 };
 
 constexpr Field kSubnetFields[] = {
@@ -144,6 +151,9 @@ constexpr Field kRangeFields[] = {
                                 "dynamic: the DHCP pool; reserved: never given out."),
     Plain<&AddressRange::first>("first", kIp, kRequired, "First address."),
     Plain<&AddressRange::last>("last", kIp, kRequired, "Last address, inclusive."),
+    Choice<&AddressRange::state>("state", kOptional, kRangeStates,
+                                 "draining: nothing new, leases run out; revoked: renewals are "
+                                 "refused."),
 };
 
 constexpr Field kDiskFields[] = {

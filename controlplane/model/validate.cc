@@ -99,6 +99,7 @@ class Checker {
 
  private:
   void NoOverlap(const Subnet& subnet, EntityId fabric);
+  void Relays(const Vlan& vlan);
   void Gateway(const Subnet& subnet);
   void Reservation(const Interface& interface);
   void Domain(std::string_view domain);
@@ -108,8 +109,31 @@ class Checker {
   Problems problems_;
 };
 
+// A relay tells the VLAN of a client, so it may be listed once.
+void Checker::Relays(const Vlan& vlan) {
+  for (std::size_t i = 0; i < vlan.relays.size(); ++i) {
+    const IpAddress& relay = vlan.relays[i];
+    if (!relay.is_set() ||
+        (relay.is_v4() && (relay.v4().is_multicast() || relay.v4().is_broadcast()))) {
+      Wrong("relays", Text(relay) + " is not the address of a relay", "remove it");
+    }
+    if (std::ranges::find(vlan.relays.begin(), vlan.relays.begin() + static_cast<std::ptrdiff_t>(i),
+                          relay) != vlan.relays.begin() + static_cast<std::ptrdiff_t>(i)) {
+      Wrong("relays", Text(relay) + " is there twice", "remove one");
+    }
+    for (const auto& [id, row] : index_.All(Kind::kVlan)) {
+      const auto& others = row.as<Vlan>().relays;
+      if (id != self_.id && std::ranges::find(others, relay) != others.end()) {
+        Taken("relays", Text(relay), {.kind = Kind::kVlan, .id = id},
+              "list a relay with the one VLAN that it speaks for");
+      }
+    }
+  }
+}
+
 void Checker::operator()(const Vlan& vlan) {
   UniqueName(vlan.name);
+  Relays(vlan);
   if (Reference<Fabric>("fabric", Kind::kFabric, vlan.fabric) == nullptr) {
     return;
   }

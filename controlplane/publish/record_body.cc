@@ -14,13 +14,18 @@ struct Encoding {
   RecordId id;
 
   ByteSpan operator()(const model::Vlan& vlan) const {
-    return encoder.Encode(config::VlanRecord{.id = id,
-                                             .vid = vlan.vid,
-                                             .mtu = vlan.mtu,
-                                             .unknown_policy = vlan.unknown_policy,
-                                             .router_advertisement = vlan.router_advertisement,
-                                             .name = std::string_view(vlan.name)},
-                          vlan.fabric.value);
+    config::VlanRecord record{.id = id,
+                              .vid = vlan.vid,
+                              .mtu = vlan.mtu,
+                              .unknown_policy = vlan.unknown_policy,
+                              .router_advertisement = vlan.router_advertisement,
+                              .dhcp = vlan.dhcp,
+                              .relays = {},
+                              .name = std::string_view(vlan.name)};
+    for (const IpAddress& relay : vlan.relays) {
+      SLIP_CHECK(record.relays.push_back(relay));  // bounded by the field table
+    }
+    return encoder.Encode(record, vlan.fabric.value);
   }
 
   ByteSpan operator()(const model::Subnet& subnet) const {
@@ -46,7 +51,8 @@ struct Encoding {
                                               .subnet = range.subnet.value,
                                               .kind = range.kind,
                                               .first = range.first,
-                                              .last = range.last});
+                                              .last = range.last,
+                                              .state = range.state});
   }
 
   ByteSpan operator()(const model::Machine& machine) const {

@@ -102,7 +102,7 @@ template <typename To, typename From>
 Result<VlanRecord> DecodeVlan(RecordId id, ByteSpan body) {
   Body<schema::Vlan> holder;
   const schema::Vlan& from = *SLIP_TRY(holder.Open(body));
-  VlanRecord vlan{.id = id, .vid = from.vid(), .mtu = from.mtu(), .name = {}};
+  VlanRecord vlan{.id = id, .vid = from.vid(), .mtu = from.mtu(), .relays = {}, .name = {}};
   SLIP_TRY(Require(id != 0, 0));
   SLIP_TRY(Require(from.vid() <= 4094, 1));  // IEEE 802.1Q: 4095 is reserved; 0 is untagged
   SLIP_TRY(Require(from.mtu() >= 576, 2));   // RFC 1122 3.3.2
@@ -111,6 +111,9 @@ Result<VlanRecord> DecodeVlan(RecordId id, ByteSpan body) {
       EnumOr(from.unknown_policy(), schema::UnknownPolicy::MAX, UnknownPolicy::kIgnore);
   vlan.router_advertisement = EnumOr(from.router_advertisement(), schema::RouterAdvertisement::MAX,
                                      RouterAdvertisement::kOff);
+  // A mode of a newer region that we do not know: silence harms least.
+  vlan.dhcp = EnumOr(from.dhcp(), schema::DhcpMode::MAX, DhcpMode::kOff);
+  SLIP_TRY(Assign(vlan.relays, from.relays()));
   return vlan;
 }
 
@@ -141,11 +144,13 @@ Result<RangeRecord> DecodeRange(RecordId id, ByteSpan body) {
   Body<schema::Range> holder;
   const schema::Range& from = *SLIP_TRY(holder.Open(body));
   SLIP_TRY(Require(id != 0 && from.subnet() != 0, 0));
-  const RangeRecord range{.id = id,
-                          .subnet = from.subnet(),
-                          .kind = EnumOr(from.kind(), schema::RangeKind::MAX, RangeKind::kReserved),
-                          .first = ToAddress(from.first()),
-                          .last = ToAddress(from.last())};
+  const RangeRecord range{
+      .id = id,
+      .subnet = from.subnet(),
+      .kind = EnumOr(from.kind(), schema::RangeKind::MAX, RangeKind::kReserved),
+      .first = ToAddress(from.first()),
+      .last = ToAddress(from.last()),
+      .state = EnumOr(from.state(), schema::RangeState::MAX, RangeState::kDraining)};
   SLIP_TRY(Require(range.first.is_set(), 2));
   SLIP_TRY(Require(range.first.is_v4() == range.last.is_v4() && range.first <= range.last, 3));
   return range;

@@ -54,10 +54,12 @@ RecordEncoder::~RecordEncoder() = default;
 ByteSpan RecordEncoder::Encode(const VlanRecord& vlan, RecordId fabric) {
   buffer_->builder.Clear();
   const auto name = buffer_->Text(vlan.name);
+  const auto relays = ToWire(buffer_->builder, vlan.relays);
   return buffer_->Finish(
       schema::CreateVlan(buffer_->builder, fabric, vlan.vid, vlan.mtu, name,
                          static_cast<schema::UnknownPolicy>(vlan.unknown_policy),
-                         static_cast<schema::RouterAdvertisement>(vlan.router_advertisement)));
+                         static_cast<schema::RouterAdvertisement>(vlan.router_advertisement),
+                         static_cast<schema::DhcpMode>(vlan.dhcp), relays));
 }
 
 ByteSpan RecordEncoder::Encode(const SubnetRecord& subnet) {
@@ -78,8 +80,9 @@ ByteSpan RecordEncoder::Encode(const RangeRecord& range) {
   buffer_->builder.Clear();
   const schema::Address first = ToWire(range.first);
   const schema::Address last = ToWire(range.last);
-  return buffer_->Finish(schema::CreateRange(
-      buffer_->builder, range.subnet, static_cast<schema::RangeKind>(range.kind), &first, &last));
+  return buffer_->Finish(schema::CreateRange(buffer_->builder, range.subnet,
+                                             static_cast<schema::RangeKind>(range.kind), &first,
+                                             &last, static_cast<schema::RangeState>(range.state)));
 }
 
 ByteSpan RecordEncoder::Encode(const MachineRecord& machine) {

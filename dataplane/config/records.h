@@ -17,7 +17,13 @@ using RecordId = std::uint64_t;
 
 enum class UnknownPolicy : std::uint8_t { kIgnore = 0, kLocal = 1, kWait = 2, kEnlist = 3 };
 enum class RouterAdvertisement : std::uint8_t { kOff = 0, kNoRouterHere = 1 };
+// Whose the addresses of a VLAN are: ours; another server's, and we add boot data (ProxyDHCP); or
+// nobody asks us.
+enum class DhcpMode : std::uint8_t { kOn = 0, kProxy = 1, kOff = 2 };
 enum class RangeKind : std::uint8_t { kDynamic = 0, kReserved = 1 };
+// Of a dynamic range. Draining: nothing new, and its leases run out. Revoked: its leases end when
+// their clients next ask.
+enum class RangeState : std::uint8_t { kActive = 0, kDraining = 1, kRevoked = 2 };
 enum class BootTarget : std::uint8_t { kLocal = 0, kLauncher = 1, kImage = 2, kWait = 3 };
 enum class ImageKind : std::uint8_t { kLoader = 0, kLauncher = 1, kKernel = 2 };
 enum class FileRole : std::uint8_t { kOther = 0, kKernel = 1, kInitrd = 2, kLoader = 3 };
@@ -30,6 +36,7 @@ using Uuid = std::array<std::uint8_t, 16>;
 
 inline constexpr std::size_t kServersPerSubnetMax = 4;
 inline constexpr std::size_t kFilesPerImageMax = 16;
+inline constexpr std::size_t kRelaysPerVlanMax = 8;
 
 struct VlanRecord {
   RecordId id = 0;
@@ -37,6 +44,8 @@ struct VlanRecord {
   std::uint16_t mtu = 1500;
   UnknownPolicy unknown_policy = UnknownPolicy::kIgnore;
   RouterAdvertisement router_advertisement = RouterAdvertisement::kOff;
+  DhcpMode dhcp = DhcpMode::kOn;
+  FixedVector<IpAddress, kRelaysPerVlanMax> relays;  // giaddrs outside its subnets
   FixedString<63> name;
 };
 
@@ -58,6 +67,7 @@ struct RangeRecord {
   RangeKind kind = RangeKind::kDynamic;
   IpAddress first;
   IpAddress last;  // inclusive
+  RangeState state = RangeState::kActive;
 };
 
 struct MachineRecord {

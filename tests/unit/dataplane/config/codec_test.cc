@@ -105,12 +105,16 @@ TEST(ConfigCodecTest, VlanRangeAndServedInterfaceComeBack) {
   VlanRecord vlan{.id = 3, .vid = 100, .mtu = 9000, .name = "prod"sv};
   vlan.unknown_policy = UnknownPolicy::kEnlist;
   vlan.router_advertisement = RouterAdvertisement::kNoRouterHere;
+  vlan.dhcp = DhcpMode::kProxy;
+  ASSERT_TRUE(vlan.relays.push_back(IpAddress(*Ipv4Address::Parse("192.168.255.1"))));
   const auto vlan_back = DecodeVlan(3, encoder.Encode(vlan));
   ASSERT_TRUE(vlan_back);
   EXPECT_EQ(vlan_back->vid, 100);
   EXPECT_EQ(vlan_back->mtu, 9000);
   EXPECT_EQ(vlan_back->unknown_policy, UnknownPolicy::kEnlist);
   EXPECT_EQ(vlan_back->router_advertisement, RouterAdvertisement::kNoRouterHere);
+  EXPECT_EQ(vlan_back->dhcp, DhcpMode::kProxy);
+  EXPECT_EQ(vlan_back->relays, vlan.relays);
 
   const RangeRecord range{
       .id = 4, .subnet = 7, .first = Address("10.1.0.10"), .last = Address("10.1.0.20")};

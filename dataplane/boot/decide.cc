@@ -8,6 +8,7 @@ namespace slipway::boot {
 namespace {
 
 using config::BootTarget;
+using config::FileName;
 using config::UnknownPolicy;
 
 // What the machine is to boot in the end, whatever the stage.
@@ -28,14 +29,9 @@ void Finish(BootPlan& plan, PlanKind kind, std::string_view reason) {
   plan.reason = reason;
 }
 
-const ArchitectureRow* RowOf(const Firmware& firmware) {
-  // RFC 4578 2.1: without the option it is a BIOS machine.
-  return FindArchitecture(firmware.has_architecture ? firmware.architecture : std::uint16_t{0});
-}
-
 Goal LauncherGoal(const BootRequest& request, const config::Snapshot& snapshot,
                   std::string_view reason) {
-  const ArchitectureRow* row = RowOf(request.firmware);
+  const ArchitectureRow* row = RowOf(request.firmware, request.mac);
   const std::string_view architecture = row == nullptr ? "" : row->image_architecture;
   return {PlanKind::kScript, architecture.empty() ? nullptr : snapshot.LauncherFor(architecture),
           reason};
@@ -111,29 +107,62 @@ void LoadImage(const BootRequest& request, const Goal& goal, BootPlan& plan) {
   Finish(plan, PlanKind::kScript, goal.reason);
 }
 
+// ONIE's installer may be of one platform.
+FileName PlatformInstaller(const Firmware& firmware) {
+  FileName name(kLoaderOnie);
+  const bool fits =
+      !firmware.onie_platform.empty() && name.push_back('-') && name.Append(firmware.onie_platform);
+  return fits ? name : FileName();
+}
+
+bool IsThere(const config::Snapshot& snapshot, std::string_view name) {
+  return snapshot.FileByName(name).file != nullptr;
+}
+
+const LoaderFile* FindLoader(const ArchitectureRow& row, const config::Snapshot& snapshot) {
+  for (const LoaderFile& loader : row.loaders) {
+    if (!loader.name.empty() && IsThere(snapshot, loader.name) &&
+        (loader.configuration.empty() || IsThere(snapshot, loader.configuration))) {
+      return &loader;
+    }
+  }
+  return nullptr;
+}
+
 // What the firmware is told to fetch first. Also for machines that end on their own disk: firmware
 // that gets no boot file tries for minutes before it goes on.
-void ChooseLoader(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) {
+void ChooseLoader(const BootRequest& request, const Goal& goal, const config::Snapshot& snapshot,
+                  BootPlan& plan) {
   const Firmware& firmware = request.firmware;
-  const ArchitectureRow* row = RowOf(firmware);
+  const ArchitectureRow* row = RowOf(firmware, request.mac);
   if (!Try(plan, row != nullptr, "architecture-known", "the architecture is in the table")) {
     return Finish(plan, PlanKind::kNothing, "unknown-architecture");
   }
-  if (!Try(plan, !row->loader.empty(), "architecture-has-loader",
-           "this release has a loader for the architecture")) {
-    return Finish(plan, PlanKind::kNothing, "no-loader-in-this-release");
+  if (!Try(plan, !row->loaders[0].name.empty(), "board-takes-loader",
+           "the board's firmware fetches the file that it is told")) {
+    return Finish(plan, PlanKind::kNothing, "board-boots-by-own-names");
   }
-  if (!Try(plan, snapshot.FileByName(row->loader).file != nullptr, "loader-in-snapshot",
-           "the loader is among the files of the snapshot")) {
+  // ONIE overwrites the switch with whatever it is told to fetch.
+  if (firmware.onie && !Try(plan, goal.kind == PlanKind::kScript, "onie-to-install",
+                            "the machine is to be enlisted or installed")) {
+    return Finish(plan, PlanKind::kNothing, "onie-not-to-install");
+  }
+  FileName name = firmware.onie ? PlatformInstaller(firmware) : FileName();
+  const bool special = !name.empty() && IsThere(snapshot, name);
+  plan.loader = special ? row->loaders.data() : FindLoader(*row, snapshot);
+  if (!Try(plan, plan.loader != nullptr, "loader-in-snapshot",
+           "a loader of the architecture is among the files of the snapshot")) {
     return Finish(plan, PlanKind::kNothing, "no-loader-file");
   }
-  const bool by_http = row->transport == LoaderTransport::kHttp;
+  if (!special) {
+    name = plan.loader->name;
+  }
+  const bool by_http =
+      row->transport == LoaderTransport::kHttp || firmware.client_class == ClientClass::kHttp;
   if (by_http) {
-    Url path(kFilesPrefix);
-    (void)path.Append(row->loader);
-    plan.file = RackUrl(request.server, path);
+    plan.file = FileUrl(request.server, name);
   } else {
-    (void)plan.file.Assign(row->loader);
+    (void)plan.file.Assign(name);
   }
   plan.file_is_url = by_http;
   plan.echo_http_client = firmware.client_class == ClientClass::kHttp;
@@ -142,13 +171,14 @@ void ChooseLoader(const BootRequest& request, const config::Snapshot& snapshot, 
 }
 
 // iPXE asks by DHCP: the script's URL, or a better iPXE first.
-void ChooseForIpxe(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) {
+void ChooseForIpxe(const BootRequest& request, const Goal& goal, const config::Snapshot& snapshot,
+                   BootPlan& plan) {
   const Firmware& firmware = request.firmware;
   // An iPXE without option 175 says nothing of its features: believed, since ours all have them.
   const bool told = firmware.ipxe_http || firmware.ipxe_kernel;
   const bool able = !told || (firmware.ipxe_http && firmware.ipxe_kernel);
   if (!Try(plan, able, "ipxe-able", "this iPXE has HTTP and can start kernels")) {
-    return ChooseLoader(request, snapshot, plan);
+    return ChooseLoader(request, goal, snapshot, plan);
   }
   plan.file = RackUrl(request.server, kIpxeScriptPath);
   plan.file_is_url = true;
@@ -180,14 +210,19 @@ BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) no
     }
     return plan;
   }
+  if (Try(plan, request.firmware.infrastructure, "infrastructure",
+          "the vendor class is that of a BMC, switch or printer")) {
+    Finish(plan, PlanKind::kNothing, "infrastructure");
+    return plan;
+  }
   if (!Try(plan, request.firmware.boots(), "boot-client", "the client is firmware or a loader")) {
     Finish(plan, PlanKind::kNothing, "not-a-boot-client");
     return plan;
   }
   if (Try(plan, request.stage == Stage::kIpxe, "stage-ipxe", "iPXE is running already")) {
-    ChooseForIpxe(request, snapshot, plan);
+    ChooseForIpxe(request, goal, snapshot, plan);
   } else {
-    ChooseLoader(request, snapshot, plan);
+    ChooseLoader(request, goal, snapshot, plan);
   }
   return plan;
 }
@@ -213,6 +248,12 @@ Url RackUrl(Ipv4Address server, std::string_view path) noexcept {
   static_assert(kHttpPort == 5248);
   (void)url.Append(path);
   return url;
+}
+
+Url FileUrl(Ipv4Address server, std::string_view name) noexcept {
+  Url path(kFilesPrefix);
+  (void)path.Append(name);
+  return RackUrl(server, path);
 }
 
 std::string_view ToString(PlanKind kind) noexcept {

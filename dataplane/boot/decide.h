@@ -10,6 +10,7 @@
 #include "dataplane/base/bounded.h"
 #include "dataplane/base/limits.h"
 #include "dataplane/boot/firmware.h"
+#include "dataplane/boot/loaders.h"
 #include "dataplane/config/records.h"
 #include "dataplane/config/snapshot.h"
 
@@ -59,8 +60,9 @@ struct BootPlan {
   std::string_view reason;  // of the kind: static text
   Url file;                 // what DHCP hands out as boot file; empty: none
   bool file_is_url = false;
-  bool echo_http_client = false;  // option 60 "HTTPClient" goes back
-  bool echo_pxe_client = false;   // option 60 "PXEClient" and option 43 discovery control
+  const LoaderFile* loader = nullptr;  // kLoader: the one that `file` names
+  bool echo_http_client = false;       // option 60 "HTTPClient" goes back
+  bool echo_pxe_client = false;        // option 60 "PXEClient" and option 43 discovery control
   // kScript. The command line is without BOOTIF and slipway.*, which WriteScript adds.
   const config::ImageRecord* image = nullptr;
   const config::ImageFile* kernel = nullptr;
@@ -79,6 +81,8 @@ void FindMachine(const config::Snapshot& snapshot, BootRequest& request) noexcep
 
 // "http://10.77.0.1:5248" + path.
 [[nodiscard]] Url RackUrl(Ipv4Address server, std::string_view path) noexcept;
+// Of a file of the snapshot.
+[[nodiscard]] Url FileUrl(Ipv4Address server, std::string_view name) noexcept;
 
 [[nodiscard]] std::string_view ToString(PlanKind kind) noexcept;
 

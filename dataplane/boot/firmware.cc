@@ -4,8 +4,6 @@
 #include <array>
 #include <string_view>
 
-#include "dataplane/boot/paths.h"
-
 namespace slipway::boot {
 namespace {
 
@@ -14,28 +12,22 @@ constexpr std::uint8_t kIpxeFeatureHttp = 19;
 constexpr std::uint8_t kIpxeFeatureBzImage = 24;
 constexpr std::uint8_t kIpxeFeatureEfi = 36;
 
-constexpr std::array kArchitectures = std::to_array<ArchitectureRow>({
-    {0, "x86 BIOS", kArchitectureAmd64, LoaderTransport::kTftp, kLoaderBiosPxe},
-    {6, "x86 UEFI", "", LoaderTransport::kNone, ""},
-    {7, "x64 UEFI", kArchitectureAmd64, LoaderTransport::kTftp, kLoaderUefiX64},
-    // EBC by the registry; in practice x64 UEFI (field reports of the last ten years).
-    {9, "x64 UEFI (EBC)", kArchitectureAmd64, LoaderTransport::kTftp, kLoaderUefiX64},
-    {10, "arm32 UEFI", "", LoaderTransport::kNone, ""},
-    {11, "arm64 UEFI", "arm64", LoaderTransport::kNone, ""},
-    {12, "PowerPC Open Firmware", "", LoaderTransport::kNone, ""},
-    {14, "POWER OPAL v3", "", LoaderTransport::kNone, ""},
-    {15, "x86 UEFI HTTP", "", LoaderTransport::kNone, ""},
-    {16, "x64 UEFI HTTP", kArchitectureAmd64, LoaderTransport::kHttp, kLoaderUefiX64},
-    {18, "arm32 UEFI HTTP", "", LoaderTransport::kNone, ""},
-    {19, "arm64 UEFI HTTP", "arm64", LoaderTransport::kNone, ""},
-    {20, "x86 BIOS HTTP", "", LoaderTransport::kNone, ""},
-    {27, "RISC-V 64 UEFI", "", LoaderTransport::kNone, ""},
-    {28, "RISC-V 64 UEFI HTTP", "", LoaderTransport::kNone, ""},
-    {31, "s390x KVM", "", LoaderTransport::kNone, ""},
-    {32, "s390x partition", "", LoaderTransport::kNone, ""},
-});
+// ONIE's enterprise number and names (opencomputeproject.github.io/onie, "DHCP Requests").
+constexpr std::uint32_t kOnieEnterprise = 42'623;
+constexpr std::string_view kOnieUserClass = "onie_dhcp_user_class";
+constexpr std::string_view kOnieVendorPrefix = "onie_vendor:";
 
-static_assert(std::ranges::is_sorted(kArchitectures, {}, &ArchitectureRow::code));
+// Beginnings of vendor classes of what is no machine: those that documentation of their makers or
+// captures name. Others are told apart by asking for nothing that firmware asks for.
+constexpr std::array kInfrastructure = std::to_array<std::string_view>({
+    "Arista;",  // switches, zero-touch provisioning
+    "CPQRIB",   // HPE iLO
+    "Cisco Systems, Inc. IP Phone",
+    "Hewlett-Packard JetDirect",
+    "Juniper",
+    "cumulus-linux",
+    "iDRAC",
+});
 
 // RFC 3004 4: length-prefixed items. iPXE sends the bare string.
 bool HasUserClass(ByteSpan value, std::string_view wanted) {
@@ -71,6 +63,39 @@ void ReadIpxeFeatures(ByteSpan value, Firmware& firmware) {
   }
 }
 
+// RFC 3925 4: blocks of enterprise number and length-prefixed data.
+bool HasEnterprise(ByteSpan value, std::uint32_t wanted) {
+  WireReader reader(value);
+  while (reader.left() > 0) {
+    const std::uint32_t enterprise = reader.U32();
+    (void)reader.Bytes(reader.U8());
+    if (!reader.ok()) {
+      return false;
+    }
+    if (enterprise == wanted) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void ReadOnie(const FirmwareOptions& options, Firmware& firmware) {
+  const std::string_view vendor = AsText(options.vendor_class);
+  firmware.onie = vendor.starts_with(kOnieVendorPrefix) ||
+                  HasUserClass(options.user_class, kOnieUserClass) ||
+                  HasEnterprise(options.vendor_info, kOnieEnterprise);
+  if (vendor.starts_with(kOnieVendorPrefix)) {
+    const std::string_view platform = vendor.substr(kOnieVendorPrefix.size());
+    const auto fits = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '-' || c == '_' || c == '.';
+    };
+    if (std::ranges::all_of(platform, fits)) {
+      (void)firmware.onie_platform.Assign(platform);
+    }
+  }
+}
+
 }  // namespace
 
 Firmware FirmwareFromOptions(const FirmwareOptions& options) noexcept {
@@ -81,6 +106,9 @@ Firmware FirmwareFromOptions(const FirmwareOptions& options) noexcept {
   } else if (vendor.starts_with("HTTPClient")) {
     firmware.client_class = ClientClass::kHttp;
   }
+  firmware.infrastructure = std::ranges::any_of(
+      kInfrastructure, [&](std::string_view prefix) { return vendor.starts_with(prefix); });
+  ReadOnie(options, firmware);
   if (options.architecture.size() >= 2) {
     firmware.has_architecture = true;
     firmware.architecture = LoadBig<std::uint16_t>(options.architecture.data());
@@ -93,13 +121,6 @@ Firmware FirmwareFromOptions(const FirmwareOptions& options) noexcept {
     WireReader(options.uuid.subspan(1)).Copy(std::as_writable_bytes(std::span(firmware.uuid)));
   }
   return firmware;
-}
-
-std::span<const ArchitectureRow> ArchitectureTable() noexcept { return kArchitectures; }
-
-const ArchitectureRow* FindArchitecture(std::uint16_t code) noexcept {
-  const auto* found = std::ranges::find(kArchitectures, code, &ArchitectureRow::code);
-  return found == kArchitectures.end() ? nullptr : found;
 }
 
 }  // namespace slipway::boot

@@ -1,16 +1,18 @@
-// What a client says about itself, distilled from its DHCP options; and the table of architectures.
+// What a client says about itself, distilled from its DHCP options.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <span>
-#include <string_view>
 
+#include "dataplane/base/bounded.h"
 #include "dataplane/base/cursor.h"
 #include "dataplane/config/records.h"
 
 namespace slipway::boot {
 
 enum class ClientClass : std::uint8_t { kOther, kPxe, kHttp };
+
+inline constexpr std::size_t kOniePlatformBytesMax = 47;
 
 // Who is asking. Built by FirmwareFromOptions, or by hand where no DHCP options are at hand.
 struct Firmware {
@@ -20,12 +22,17 @@ struct Firmware {
   bool ipxe = false;               // option 77 "iPXE", or option 175
   bool ipxe_http = false;          // option 175 sub-option 19
   bool ipxe_kernel = false;        // option 175 sub-option 24 (bzImage) or 36 (EFI)
+  bool onie = false;               // option 60 "onie_vendor:...", 77, or 125 of its enterprise
+  FixedString<kOniePlatformBytesMax> onie_platform;  // "x86_64-acme_sw1-r0"; empty: not said
+  // A BMC, switch, PDU or printer by its vendor class: never gets boot data, whatever else it says.
+  bool infrastructure = false;
   bool has_uuid = false;
   config::Uuid uuid{};  // option 97 after its type byte, in SMBIOS's mixed order
 
   // True for firmware and boot loaders: everything that may be given a boot file.
   [[nodiscard]] bool boots() const noexcept {
-    return ipxe || client_class != ClientClass::kOther || has_architecture;
+    return !infrastructure &&
+           (ipxe || onie || client_class != ClientClass::kOther || has_architecture);
   }
 };
 
@@ -35,25 +42,11 @@ struct FirmwareOptions {
   ByteSpan user_class;    // 77: a bare string or RFC 3004 items
   ByteSpan architecture;  // 93: the first code counts
   ByteSpan uuid;          // 97
+  ByteSpan vendor_info;   // 125
   ByteSpan ipxe;          // 175
 };
 
 // Never fails: what cannot be read counts as not said.
 [[nodiscard]] Firmware FirmwareFromOptions(const FirmwareOptions& options) noexcept;
-
-enum class LoaderTransport : std::uint8_t { kNone, kTftp, kHttp };
-
-struct ArchitectureRow {
-  std::uint16_t code = 0;  // RFC 4578 2.1 and the IANA registry
-  std::string_view name;
-  std::string_view image_architecture;  // of the launcher; empty: none
-  LoaderTransport transport = LoaderTransport::kNone;
-  std::string_view loader;  // file name in the snapshot; empty: no loader in this release
-};
-
-// All codes that are known, ordered.
-[[nodiscard]] std::span<const ArchitectureRow> ArchitectureTable() noexcept;
-// nullptr: not in the table.
-[[nodiscard]] const ArchitectureRow* FindArchitecture(std::uint16_t code) noexcept;
 
 }  // namespace slipway::boot

@@ -14,9 +14,12 @@ inline constexpr std::string_view kFilesPrefix = "/files/";
 inline constexpr std::string_view kIpxeScriptPath = "/boot/ipxe";
 inline constexpr std::string_view kInventoryPath = "/machine/inventory";
 
-// Loaders: files of the image "loaders", by the same names over TFTP and below kFilesPrefix.
+// Loaders: files of images, by the same names over TFTP and below kFilesPrefix. All of them are in
+// the table of dataplane/boot/loaders.cc.
 inline constexpr std::string_view kLoaderBiosPxe = "loaders/undionly.kpxe";
 inline constexpr std::string_view kLoaderUefiX64 = "loaders/snponly.efi";
+// ONIE: with "-" and the platform appended first, then as it is.
+inline constexpr std::string_view kLoaderOnie = "loaders-onie/onie-installer";
 
 // The architecture of the launcher's image for x86 machines.
 inline constexpr std::string_view kArchitectureAmd64 = "amd64";

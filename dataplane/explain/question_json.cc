@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "dataplane/boot/firmware.h"
+#include "dataplane/boot/loaders.h"
 
 namespace slipway::explain {
 namespace {

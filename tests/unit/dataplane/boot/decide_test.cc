@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <string>
+
 #include "dataplane/boot/paths.h"
 #include "tests/support/boot_lab.h"
 
@@ -100,10 +103,87 @@ TEST_F(DecideTest, SaysWhyAnArchitectureGetsNothing) {
     const BootPlan plan = Firmware(code);
     EXPECT_TRUE(plan.answer);
     EXPECT_EQ(plan.kind, PlanKind::kNothing);
-    EXPECT_EQ(plan.reason, "no-loader-in-this-release");
+    EXPECT_EQ(plan.reason, "no-loader-file");
+    EXPECT_FALSE(Matched(plan, "loader-in-snapshot"));
     EXPECT_TRUE(plan.file.empty());
   }
   EXPECT_EQ(Firmware(4711).reason, "unknown-architecture");
+}
+
+config::ImageRecord Loaders(config::RecordId id, std::string_view name,
+                            std::initializer_list<std::string_view> files) {
+  config::ImageRecord image;
+  image.id = id;
+  image.name = name;
+  image.kind = config::ImageKind::kLoader;
+  for (const std::string_view file : files) {
+    (void)image.files.push_back(BootLab::File(file, config::FileRole::kLoader));
+  }
+  return image;
+}
+
+// What the operator imports is given out; of several, the first of the row.
+TEST_F(DecideTest, GivesLoadersOfTheOperator) {
+  BootLab lab;
+  lab.AddNetwork().AddImages();
+  lab.Put(Loaders(910, "loaders-arm64", {"ipxe.efi", "bootaa64.efi"}));
+  lab.Put(Loaders(911, "loaders-ppc64el", {"bootppc64.bin", "petitboot.conf"}));
+  lab.Put(Loaders(912, "loaders-s390x", {"boots390x.bin", "partition"}));
+  Use(lab.Finish());
+  EXPECT_EQ(Firmware(11).file.view(), "loaders-arm64/ipxe.efi");
+  EXPECT_EQ(Firmware(19, ClientClass::kHttp).file.view(),
+            "http://10.77.0.1:5248/files/loaders-arm64/ipxe.efi");
+  EXPECT_EQ(Firmware(12).file.view(), "loaders-ppc64el/bootppc64.bin");
+  EXPECT_EQ(Firmware(14).loader->script, ScriptKind::kPxelinux);
+  EXPECT_EQ(Firmware(31).file.view(), "loaders-s390x/boots390x.bin");
+  EXPECT_EQ(Firmware(32).file.view(), "loaders-s390x/partition");
+}
+
+TEST_F(DecideTest, GivesNoLoaderWithoutItsConfiguration) {
+  BootLab lab;
+  lab.AddNetwork().Put(Loaders(910, "loaders-pxelinux", {"lpxelinux.0"}));
+  Use(lab.Finish());
+  EXPECT_EQ(Firmware(0).reason, "no-loader-file");
+  Use(lab.Put(Loaders(910, "loaders-pxelinux", {"lpxelinux.0", "pxelinux.conf"})).Finish());
+  EXPECT_EQ(Firmware(0).file.view(), "loaders-pxelinux/lpxelinux.0");
+}
+
+// Whatever the architecture code says, an HTTP client fetches URLs only.
+TEST_F(DecideTest, GivesHttpClientsAUrl) {
+  const BootPlan plan = Firmware(7, ClientClass::kHttp);
+  EXPECT_EQ(plan.file.view(), "http://10.77.0.1:5248/files/loaders/snponly.efi");
+  EXPECT_TRUE(plan.echo_http_client);
+}
+
+TEST_F(DecideTest, GivesOnieTheInstallerOfItsPlatformFirst) {
+  BootLab lab;
+  lab.AddNetwork().AddImages();
+  lab.Put(Loaders(910, "loaders-onie", {"onie-installer", "onie-installer-x86_64-acme_sw1-r0"}));
+  lab.AddMachine(5, kMacText, BootTarget::kLocal);
+  Use(lab.Finish());
+  request_.firmware.onie = true;
+  EXPECT_EQ(Decide(request_, *snapshot_).reason, "onie-not-to-install");
+  request_.machine = nullptr;  // unknown, to be enlisted
+  constexpr std::string_view kUrl = "http://10.77.0.1:5248/files/loaders-onie/onie-installer";
+  EXPECT_EQ(Decide(request_, *snapshot_).file.view(), kUrl);
+  request_.firmware.onie_platform = std::string_view("x86_64-acme_sw1-r0");
+  EXPECT_EQ(Decide(request_, *snapshot_).file.view(), std::string(kUrl) + "-x86_64-acme_sw1-r0");
+  request_.firmware.onie_platform = std::string_view("x86_64-other-r0");
+  EXPECT_EQ(Decide(request_, *snapshot_).file.view(), kUrl);
+}
+
+TEST_F(DecideTest, GivesInfrastructureNothingToBoot) {
+  request_.firmware.has_architecture = true;
+  request_.firmware.infrastructure = true;
+  const BootPlan plan = Decide(request_, *snapshot_);
+  EXPECT_TRUE(plan.answer);
+  EXPECT_EQ(plan.reason, "infrastructure");
+  EXPECT_TRUE(plan.file.empty());
+}
+
+TEST_F(DecideTest, LeavesBoardsToTheirOwnNames) {
+  request_.mac = test::Mac("dc:a6:32:00:00:01");
+  EXPECT_EQ(Firmware(0).reason, "board-boots-by-own-names");
 }
 
 TEST_F(DecideTest, SaysWhenTheLoaderIsNotInTheSnapshot) {
@@ -202,7 +282,7 @@ TEST_F(DecideTest, ExplainsItsRules) {
   EXPECT_FALSE(Matched(plan, "machine-known"));
   EXPECT_TRUE(Matched(plan, "unknown-enlist"));
   EXPECT_TRUE(Matched(plan, "architecture-known"));
-  EXPECT_FALSE(Matched(plan, "architecture-has-loader"));
+  EXPECT_FALSE(Matched(plan, "loader-in-snapshot"));
   for (const RuleTried& tried : plan.rules) {
     EXPECT_FALSE(tried.reason.empty());
   }

@@ -53,15 +53,30 @@ TEST(FirmwareTest, PlainClientsDoNotBoot) {
   EXPECT_TRUE(FirmwareFromOptions({.vendor_class = AsBytes("PXEClient")}).boots());
 }
 
-TEST(ArchitectureTableTest, HasEachCodeOnce) {
-  int before = -1;
-  for (const ArchitectureRow& row : ArchitectureTable()) {
-    EXPECT_GT(row.code, before);
-    before = row.code;
-    EXPECT_EQ(FindArchitecture(row.code), &row);
-    EXPECT_EQ(row.loader.empty(), row.transport == LoaderTransport::kNone);
+TEST(FirmwareTest, KnowsOnieByEachOfItsNames) {
+  const auto enterprise = Bytes({0, 0, 0xA6, 0x7F, 0});
+  EXPECT_TRUE(FirmwareFromOptions({.user_class = AsBytes("onie_dhcp_user_class")}).onie);
+  EXPECT_TRUE(FirmwareFromOptions({.vendor_info = enterprise}).onie);
+  const Firmware firmware =
+      FirmwareFromOptions({.vendor_class = AsBytes("onie_vendor:x86_64-acme_sw1-r0")});
+  EXPECT_TRUE(firmware.onie);
+  EXPECT_TRUE(firmware.boots());
+  EXPECT_EQ(firmware.onie_platform.view(), "x86_64-acme_sw1-r0");
+  const Firmware hostile = FirmwareFromOptions({.vendor_class = AsBytes("onie_vendor:../../x")});
+  EXPECT_TRUE(hostile.onie);
+  EXPECT_TRUE(hostile.onie_platform.empty());
+  EXPECT_FALSE(FirmwareFromOptions({.vendor_info = Bytes({0, 0, 1, 0x57, 0})}).onie);
+  EXPECT_FALSE(FirmwareFromOptions({.vendor_info = Bytes({0, 0, 0xA6, 0x7F, 9})}).onie);
+}
+
+TEST(FirmwareTest, InfrastructureNeverBoots) {
+  for (const std::string_view vendor :
+       {"iDRAC", "CPQRIB3", "Arista;DCS-7050", "Hewlett-Packard JetDirect"}) {
+    const Firmware firmware =
+        FirmwareFromOptions({.vendor_class = AsBytes(vendor), .architecture = Bytes({0, 7})});
+    EXPECT_TRUE(firmware.infrastructure) << vendor;
+    EXPECT_FALSE(firmware.boots()) << vendor;
   }
-  EXPECT_EQ(FindArchitecture(4711), nullptr);
 }
 
 }  // namespace

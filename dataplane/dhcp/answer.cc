@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/base/limits.h"
 #include "dataplane/base/random.h"
 #include "dataplane/dhcp/exchange.h"
+#include "dataplane/dhcp/fqdn.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -87,6 +89,29 @@ void WriteNetwork(Writer& writer, const Exchange& exchange) {
   }
 }
 
+// What the loader needs besides its name, asked for or not: ROMs do not know what their loader is.
+void WriteLoaderOptions(Writer& writer, const Exchange& exchange, const boot::LoaderFile& loader) {
+  if (loader.script == boot::ScriptKind::kPxelinux) {
+    const boot::Url configuration = boot::FileUrl(exchange.source, loader.configuration);
+    const std::string_view url = configuration.view();
+    writer.Text(Option::kConfigurationFile, url);
+    writer.Text(Option::kPathPrefix, url.substr(0, url.rfind('/') + 1));
+  } else if (loader.script == boot::ScriptKind::kOnie) {
+    // RFC 3925 4: enterprise, length of its data, then sub-options as in option 43.
+    const std::string_view url = exchange.plan.file.view();
+    std::array<std::byte, 4 + 1 + 2 + limits::kUrlBytesMax> value{};
+    WireWriter data(value);
+    data.U32(kOnieEnterprise);
+    data.U8(static_cast<std::uint8_t>(2 + url.size()));
+    data.U8(kOnieInstallerUrl);
+    data.U8(static_cast<std::uint8_t>(url.size()));
+    data.Text(url);
+    if (url.size() + 2 <= kPieceBytesMax) {
+      writer.Bytes(Option::kVendorIdentifyingInfo, data.written());
+    }
+  }
+}
+
 // The `file` field always, since old firmware reads nothing else; option 67 if it is asked for or
 // the field is too small, NUL-terminated as firmware has always got it from the common servers.
 void WriteBoot(Writer& writer, const Exchange& exchange) {
@@ -110,18 +135,45 @@ void WriteBoot(Writer& writer, const Exchange& exchange) {
   if (exchange.boot.firmware.ipxe) {
     writer.Bytes(Option::kIpxe, kIpxeOptions);
   }
+  if (plan.loader != nullptr) {
+    WriteLoaderOptions(writer, exchange, *plan.loader);
+  }
+}
+
+// RFC 4702 3.1, 4: no name is put into the DNS for a lease, so N is set and S is not; O says that a
+// wish for S was not followed. The name goes back in the client's encoding.
+void WriteFqdn(Writer& writer, const Exchange& exchange) {
+  const ByteSpan asked = exchange.message.Get(Option::kClientFqdn);
+  if (asked.empty()) {
+    return;
+  }
+  std::array<std::byte, kFqdnBytesMax> value{};
+  writer.Bytes(Option::kClientFqdn, ByteSpan(value).first(AnswerFqdn(
+                                        value, asked, exchange.detail.hostname,
+                                        exchange.subnet != nullptr ? exchange.subnet->domain.view()
+                                                                   : std::string_view())));
 }
 
 // RFC 2131 4.1: relay, then ciaddr, then the broadcast flag, then the hardware address.
 void ChooseDelivery(const Exchange& exchange, const Answer& answer, Reply& reply) {
   const Message& request = exchange.message;
   const bool nak = answer.type == MessageType::kNak;
-  reply.source = exchange.server;
+  reply.source = exchange.source;
   reply.port = kClientPort;
   if (exchange.relayed()) {
     reply.delivery = Delivery::kUdp;
     reply.address = request.giaddr;
-    reply.port = kServerPort;
+    // RFC 8357 5.1: a relay that may not use port 67 gets the answer where it asked from.
+    const bool own_port =
+        HasSubOption(request.Get(Option::kRelayAgentInformation), kRelaySourcePort);
+    reply.port = own_port ? exchange.context.source_port : kServerPort;
+    return;
+  }
+  if (exchange.context.boot_server_port) {
+    // PXE 2.1, 2.2.4: back to where it came from.
+    reply.delivery = Delivery::kUdp;
+    reply.address = exchange.context.source;
+    reply.port = exchange.context.source_port;
     return;
   }
   if (!request.ciaddr.is_any() && !nak) {
@@ -148,8 +200,10 @@ Result<std::uint32_t> WriteAnswer(const Exchange& exchange, const Answer& answer
   const bool nak = answer.type == MessageType::kNak;
   const bool boots = !nak && !exchange.plan.file.empty();
   Writer writer(exchange.out, BytesMax(request));
-  writer.ReplyHeader(request, nak ? Ipv4Address{} : request.ciaddr, answer.yiaddr,
-                     boots ? exchange.server : Ipv4Address{});
+  // RFC 2131 4.3.1, table 3: an OFFER and a NAK leave ciaddr empty.
+  const bool echoes = answer.type == MessageType::kAck || answer.type == MessageType::kNone;
+  writer.ReplyHeader(request, echoes ? request.ciaddr : Ipv4Address{}, answer.yiaddr,
+                     boots ? exchange.source : Ipv4Address{});
   // RFC 3046 2.2: back as it came, after all others.
   const ByteSpan relay = request.Get(Option::kRelayAgentInformation);
   if (!relay.empty()) {
@@ -158,6 +212,7 @@ Result<std::uint32_t> WriteAnswer(const Exchange& exchange, const Answer& answer
   if (answer.type != MessageType::kNone) {
     writer.U8(Option::kMessageType, static_cast<std::uint8_t>(answer.type));
     writer.Address(Option::kServerIdentifier, exchange.server);
+    writer.Bytes(Option::kClientIdentifier, request.Get(Option::kClientIdentifier));  // RFC 6842 3
   }
   if (nak) {
     writer.Text(Option::kMessage, answer.message);
@@ -166,7 +221,12 @@ Result<std::uint32_t> WriteAnswer(const Exchange& exchange, const Answer& answer
       WriteTimes(writer, exchange, answer.lease);
     }
     WriteBoot(writer, exchange);
-    WriteNetwork(writer, exchange);
+    if (answer.proxy) {
+      writer.Bytes(Option::kClientUuid, request.Get(Option::kClientUuid));  // PXE 2.1, table 2-3
+    } else {
+      WriteNetwork(writer, exchange);
+      WriteFqdn(writer, exchange);
+    }
   }
   if (!relay.empty()) {
     writer.Last(Option::kRelayAgentInformation, relay);

@@ -5,6 +5,7 @@
 #include "dataplane/base/random.h"
 #include "dataplane/boot/identity.h"
 #include "dataplane/dhcp/exchange.h"
+#include "dataplane/dhcp/fqdn.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -16,6 +17,20 @@ constexpr std::uint32_t kLeaseSecondsMin = 30;
 
 // Stays kCount while nothing speaks against an answer.
 constexpr Reason kGoOn = Reason::kCount;
+
+// The VLAN that lists the relay, whose address is in no subnet: an anycast gateway's loopback. A
+// link that the relay names and that is not served stays so.
+const config::VlanRecord* ListedVlan(const Exchange& exchange, Ipv4Address link) {
+  const std::span<const config::VlanRecord> vlans = exchange.snapshot.vlans();
+  const IpAddress relay = exchange.message.giaddr;
+  const auto found = std::ranges::find_if(vlans, [&](const config::VlanRecord& vlan) {
+    return std::ranges::find(vlan.relays, relay) != vlan.relays.end();
+  });
+  const bool listed = link == exchange.message.giaddr && found != vlans.end();
+  exchange.Note(listed, "relay-listed", "a VLAN lists the relay among its own",
+                listed ? &*found : nullptr);
+  return listed ? &*found : nullptr;
+}
 
 // The VLAN that the client is on, and its subnet where a relay or the client itself names it.
 Reason FindLink(Exchange& exchange) {
@@ -43,8 +58,9 @@ Reason FindLink(Exchange& exchange) {
   if (exchange.Note(exchange.relayed() || exchange.relay_subnet != nullptr, "link-not-by-interface",
                     "what it says counts, not the interface it came in on",
                     exchange.relay_subnet)) {
-    exchange.vlan =
-        exchange.relay_subnet == nullptr ? nullptr : snapshot.VlanById(exchange.relay_subnet->vlan);
+    exchange.vlan = exchange.relay_subnet != nullptr
+                        ? snapshot.VlanById(exchange.relay_subnet->vlan)
+                        : ListedVlan(exchange, at);
   }
   const bool served =
       exchange.Note(exchange.vlan != nullptr, "vlan-served",
@@ -57,7 +73,14 @@ boot::Firmware ReadFirmware(const Message& message) {
                                     .user_class = message.Get(Option::kUserClass),
                                     .architecture = message.Get(Option::kClientArchitecture),
                                     .uuid = message.Get(Option::kClientUuid),
+                                    .vendor_info = message.Get(Option::kVendorIdentifyingInfo),
                                     .ipxe = message.Get(Option::kIpxe)});
+}
+
+// RFC 4702 4: with both options, option 12 is ignored.
+config::HostName NameOf(const Message& message) {
+  const config::HostName name = HostNameOfFqdn(message.Get(Option::kClientFqdn));
+  return name.empty() ? FilterHostName(message.Get(Option::kHostName)) : name;
 }
 
 // Who it is: the machine of its MAC, its reservation on this link, and its key in the lease table.
@@ -87,9 +110,7 @@ Reason FindClient(Exchange& exchange) {
                      .vlan = exchange.vlan->id,
                      .machine = boot.machine == nullptr ? 0 : boot.machine->id};
   exchange.effects.machine = exchange.client.machine;
-  exchange.detail.hostname = boot.machine == nullptr
-                                 ? FilterHostName(message.Get(Option::kHostName))
-                                 : boot.machine->hostname;
+  exchange.detail.hostname = boot.machine == nullptr ? NameOf(message) : boot.machine->hostname;
   if (boot.interface != nullptr && boot.interface->address.is_set() &&
       boot.interface->address.is_v4()) {
     const Ipv4Address address = boot.interface->address.v4();
@@ -150,6 +171,20 @@ bool MustMove(const Exchange& exchange, const lease::LeaseTable& leases, Ipv4Add
          (there->state != lease::State::kBound && there->state != lease::State::kDeclined);
 }
 
+// In no pool any more and not the client's by reservation: its range was removed, is drained or
+// revoked, or the reservation is gone.
+bool IsLeaving(const Exchange& exchange, const lease::Lease* lease, Ipv4Address address) {
+  return lease != nullptr && lease->pool == lease::kNoPool && address != exchange.reserved;
+}
+
+bool IsRevoked(const config::Snapshot& snapshot, config::RecordId subnet, Ipv4Address address) {
+  return std::ranges::any_of(snapshot.RangesOf(subnet), [&](const config::RangeRecord& range) {
+    return range.kind == config::RangeKind::kDynamic &&
+           range.state == config::RangeState::kRevoked && range.first <= IpAddress(address) &&
+           IpAddress(address) <= range.last;
+  });
+}
+
 // One step per packet of a machine that boots: its trace. Plain clients make none.
 void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok) {
   if (!exchange.boot.firmware.boots()) {
@@ -173,6 +208,25 @@ void GiveNoBootFile(Exchange& exchange) {
   exchange.plan.kind = boot::PlanKind::kNothing;
   exchange.plan.reason = "boot-loop";
   exchange.plan.file.clear();
+}
+
+// An OFFER or ACK of somebody: of the server that the VLAN belongs to, or of one that should not be
+// there.
+Reason HearReply(Exchange& exchange) {
+  const Message& message = exchange.message;
+  if (message.op != kBootReply ||
+      (message.type != MessageType::kOffer && message.type != MessageType::kAck)) {
+    return Reason::kNotRequest;
+  }
+  const config::VlanRecord* vlan = exchange.context.vlan;
+  if (exchange.Note(vlan != nullptr && vlan->dhcp != config::DhcpMode::kOn, "server-expected",
+                    "the VLAN's addresses are another server's", vlan)) {
+    return Reason::kMainServer;
+  }
+  exchange.effects.foreign = {.identifier = message.GetAddress(Option::kServerIdentifier),
+                              .offered = message.yiaddr,
+                              .relay = message.giaddr};
+  return Reason::kForeignServer;
 }
 
 std::string_view TypeText(MessageType type) {
@@ -221,11 +275,7 @@ void Dhcp4Engine::Explain(ByteSpan packet, const ReceiveContext& context,
 Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
                         const config::Snapshot& snapshot, const lease::Now& now,
                         MutableByteSpan reply, Effects& effects, DecisionTrace* trace) {
-  effects.reply = {};
-  effects.record = {};
-  effects.ticket = {};
-  effects.machine = 0;
-  effects.steps.clear();
+  effects.Clear();
   if (const Result<void> decoded = Decode(packet, message_); !decoded) {
     return decoded.error().code == ErrorCode::kTruncated ? Reason::kTruncated : Reason::kMalformed;
   }
@@ -249,12 +299,7 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
 Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
   const Message& message = exchange.message;
   if (!exchange.Note(message.op == kBootRequest, "message-is-request", "it is a request")) {
-    const bool foreign = message.op == kBootReply &&
-                         (message.type == MessageType::kOffer || message.type == MessageType::kAck);
-    exchange.effects.foreign = {.identifier = message.GetAddress(Option::kServerIdentifier),
-                                .offered = message.yiaddr,
-                                .relay = message.giaddr};
-    return foreign ? Reason::kForeignServer : Reason::kNotRequest;
+    return HearReply(exchange);
   }
   if (!exchange.Note(message.hops <= kHopsMax, "hops-within-limit",
                      "it came through at most 16 relays", message.hops)) {
@@ -262,6 +307,10 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
   }
   if (const Reason reason = FindLink(exchange); reason != kGoOn) {
     return reason;
+  }
+  if (!exchange.Note(exchange.vlan->dhcp != config::DhcpMode::kOff, "vlan-dhcp-on",
+                     "the VLAN is served by DHCP")) {
+    return Reason::kDhcpOff;
   }
   if (const Reason reason = FindClient(exchange); reason != kGoOn) {
     return reason;
@@ -271,16 +320,26 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
                      "the machine is known, or the VLAN answers unknown ones")) {
     return Reason::kPolicyIgnore;
   }
+  if (!exchange.Note(!exchange.source.is_any(), "rack-has-address",
+                     "the rack has an address towards the client", exchange.source)) {
+    return Reason::kNoServerAddress;
+  }
+  exchange.Note(true, "message-type", TypeText(message.type));
+  if (exchange.Note(exchange.context.boot_server_port, "boot-server-port",
+                    "it came to port 4011: boot data only") ||
+      exchange.Note(exchange.vlan->dhcp == config::DhcpMode::kProxy, "vlan-proxy",
+                    "the VLAN's addresses are another server's: boot data only")) {
+    return OnProxy(exchange);
+  }
   if (!exchange.Note(exchange.subnet != nullptr, "link-has-subnet", "the VLAN has an IPv4 subnet",
                      exchange.subnet)) {
     return Reason::kNoPool;
   }
-  if (!exchange.Note(!exchange.server.is_any(), "rack-has-address",
-                     "the rack has an address towards the client", exchange.server)) {
-    return Reason::kNoServerAddress;
-  }
-  exchange.Note(true, "message-type", TypeText(message.type));
-  switch (message.type) {
+  return Serve(exchange);
+}
+
+Reason Dhcp4Engine::Serve(Exchange& exchange) {
+  switch (exchange.message.type) {
     case MessageType::kNone:
       return OnBootp(exchange);
     case MessageType::kDiscover:
@@ -423,9 +482,7 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
                     "by now the address is reserved for another") ||
       exchange.Note(MustMove(exchange, *leases_, address), "client-must-move",
                     "by now another address is reserved for it, and free", exchange.reserved)) {
-    // A client that moves leaves its old address at once (RFC 2131 3.1).
-    (void)End(exchange, address);
-    return Nak(exchange, "reserved otherwise");
+    return EndAndNak(exchange, address, "reserved otherwise");
   }
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, exchange.vlan->id, address);
   if (subnet == nullptr) {
@@ -434,8 +491,23 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   if (subnet != exchange.subnet) {
     exchange.ChooseSubnet(subnet);
   }
+  Duration lease = LeaseFor(exchange);
+  const lease::Lease* held = leases_->ByAddress(address);
+  if (exchange.Note(IsLeaving(exchange, held, address), "address-leaves",
+                    "its range is gone, drained or revoked, or its reservation is gone", address)) {
+    // What was promised is kept and not prolonged, unless the range is revoked.
+    const bool kept =
+        exchange.Note(!IsRevoked(exchange.snapshot, subnet->id, address), "lease-runs-out",
+                      "the range is not revoked: the lease runs out");
+    const Duration left =
+        held->state == lease::State::kBound ? held->ends - exchange.now.instant : Duration{};
+    if (!exchange.Note(kept && left >= Duration::Seconds(kLeaseSecondsMin), "lease-has-rest",
+                       "at least 30 s of it are left", left)) {
+      return EndAndNak(exchange, address, "no longer in use");
+    }
+    lease = std::min(lease, Duration::Seconds(left.seconds()));
+  }
   GuardLoop(exchange);
-  const Duration lease = LeaseFor(exchange);
   const Result<bool> needs_record = Bind(exchange, address, lease);
   if (!needs_record) {
     return Nak(exchange, "address not available");
@@ -446,6 +518,12 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   exchange.effects.reply.wait_durable = *needs_record;
   AddStep(exchange, boot::StepKind::kDhcpAck, exchange.plan.file, !exchange.loop);
   return reason;
+}
+
+// A client that moves leaves its old address at once (RFC 2131 3.1).
+Reason Dhcp4Engine::EndAndNak(Exchange& exchange, Ipv4Address address, std::string_view message) {
+  (void)End(exchange, address);
+  return Nak(exchange, message);
 }
 
 Reason Dhcp4Engine::Nak(Exchange& exchange, std::string_view message) {
@@ -471,15 +549,23 @@ Reason Dhcp4Engine::OnDecline(Exchange& exchange) {
 
 Reason Dhcp4Engine::OnRelease(Exchange& exchange) {
   const Message& message = exchange.message;
-  if (!exchange.IsOurs(message.GetAddress(Option::kServerIdentifier))) {
+  // RFC 2131 table 5 wants the identifier; systemd-networkd leaves it out. Sent to us from the
+  // address that is given back, it is meant for us all the same.
+  const bool plain =
+      !message.Has(Option::kServerIdentifier) && exchange.context.source == message.ciaddr;
+  if (!exchange.IsOurs(plain ? exchange.context.destination
+                             : message.GetAddress(Option::kServerIdentifier))) {
     return Reason::kNotHolder;
   }
   return End(exchange, message.ciaddr) ? Reason::kReleased : Reason::kNotHolder;
 }
 
-// RFC 2131 4.3.5: options only, to an address that the client has from elsewhere.
+// RFC 2131 4.3.5: options only, to an address that the client has from elsewhere. Some clients
+// leave ciaddr empty: then it is where the message came from.
 Reason Dhcp4Engine::OnInform(Exchange& exchange) {
-  const Ipv4Address address = exchange.message.ciaddr;
+  const Ipv4Address ciaddr = exchange.message.ciaddr;
+  const Ipv4Address address =
+      ciaddr.is_any() && !exchange.relayed() ? exchange.context.source : ciaddr;
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, exchange.vlan->id, address);
   if (!exchange.Note(subnet != nullptr, "address-on-link", "a subnet of this link has the address",
                      address)) {
@@ -502,6 +588,46 @@ Reason Dhcp4Engine::OnBootp(Exchange& exchange) {
   return Send(exchange,
               {.type = MessageType::kNone, .yiaddr = exchange.reserved, .lease = {}, .message = {}},
               Reason::kBootpAnswered);
+}
+
+// PXE 2.1, 2.2: boot data beside another server's address. An OFFER without an address answers the
+// DISCOVER of a boot client; its second question comes to port 4011 once it has its address. A
+// REQUEST on port 67 is for the other server, and tells whose address is whose from then on.
+Reason Dhcp4Engine::OnProxy(Exchange& exchange) {
+  const Message& message = exchange.message;
+  const bool asks = message.type == MessageType::kRequest || message.type == MessageType::kInform;
+  const bool second = exchange.context.boot_server_port;
+  const Ipv4Address address =
+      second && message.ciaddr.is_any() ? exchange.context.source : WantedAddress(message);
+  const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, address);
+  if (asks && exchange.vlan->dhcp == config::DhcpMode::kProxy && !address.is_any() &&
+      !exchange.client.mac.is_zero() && (subnet == nullptr || subnet->vlan == exchange.vlan->id)) {
+    exchange.effects.peer = {address, exchange.client.mac, exchange.vlan->id};
+  }
+  if (!exchange.Note(second ? asks : message.type == MessageType::kDiscover, "proxy-asked",
+                     "a DISCOVER on port 67, or a REQUEST or INFORM on port 4011")) {
+    return Reason::kOtherServer;
+  }
+  if (!exchange.Note(!exchange.plan.file.empty(), "proxy-boot-data",
+                     "there is a boot file for the client") ||
+      (second && exchange.context.source.is_any())) {
+    return Reason::kNoBootData;
+  }
+  if (!second) {
+    GuardLoop(exchange);
+  } else if (loops_.IsBlocked(exchange.client.mac, exchange.now.instant)) {
+    GiveNoBootFile(exchange);
+  }
+  if (exchange.loop) {
+    return Reason::kNoBootData;
+  }
+  const MessageType type = second ? MessageType::kAck : MessageType::kOffer;
+  const Reason reason =
+      Send(exchange, {.type = type, .yiaddr = {}, .lease = {}, .message = {}, .proxy = true},
+           second ? Reason::kProxyAcked : Reason::kProxyOffered);
+  AddStep(exchange, second ? boot::StepKind::kDhcpAck : boot::StepKind::kDhcpOffer,
+          exchange.plan.file, true);
+  return reason;
 }
 
 Reason Dhcp4Engine::Send(Exchange& exchange, const Answer& answer, Reason reason) {

@@ -34,6 +34,8 @@ enum class Reason : std::uint8_t {
   kNaked,
   kInformed,
   kBootpAnswered,
+  kProxyOffered,  // boot data only: the VLAN's addresses are another server's
+  kProxyAcked,    // likewise, asked for on port 4011
   kReleased,
   kDeclined,
   // Silent.
@@ -56,6 +58,9 @@ enum class Reason : std::uint8_t {
   kQuarantineFull,
   kReplyTooLarge,
   kForeignServer,  // an OFFER or ACK of another server was heard
+  kMainServer,     // likewise, of the server that the VLAN belongs to
+  kDhcpOff,        // the VLAN is served without DHCP
+  kNoBootData,     // ProxyDHCP: there is nothing to tell this client
   kCount,
 };
 
@@ -77,7 +82,8 @@ struct ReceiveContext {
   std::span<const IpAddress> local_addresses;  // the rack's IPv4 ones on that interface
   Ipv4Address source;
   std::uint16_t source_port = 0;
-  Ipv4Address destination;  // by PKTINFO
+  Ipv4Address destination;        // by PKTINFO
+  bool boot_server_port = false;  // came to port 4011 (PXE 2.1, 2.2.4)
 };
 
 enum class Delivery : std::uint8_t {
@@ -111,6 +117,13 @@ struct ForeignServer {
   Ipv4Address relay;  // to which it went
 };
 
+// An address that another server gave: by it the machine is known to our other services.
+struct HeardPeer {
+  Ipv4Address address;
+  MacAddress mac;
+  config::RecordId vlan = 0;
+};
+
 // What Handle wants done. The shell owns one and uses it again.
 struct Effects {
   Reason reason = Reason::kMalformed;
@@ -121,6 +134,18 @@ struct Effects {
   config::RecordId machine = 0;  // 0: unknown, or not looked for
   ForeignServer foreign;         // with kForeignServer
   FixedVector<boot::BootStep, kStepsMax> steps;
+  HeardPeer peer;  // address not any: tell the other services
+
+  // Before each call of the engine: all but the reason.
+  void Clear() noexcept {
+    reply = {};
+    record = {};
+    ticket = {};
+    machine = 0;
+    foreign = {};
+    steps.clear();
+    peer = {};
+  }
 };
 
 struct EngineOptions {
@@ -175,6 +200,7 @@ class Dhcp4Engine {
                            const config::Snapshot& snapshot, const lease::Now& now,
                            MutableByteSpan reply, Effects& effects, DecisionTrace* trace);
   [[nodiscard]] Reason Dispatch(Exchange& exchange);
+  [[nodiscard]] Reason Serve(Exchange& exchange);
   [[nodiscard]] Reason DispatchRequest(Exchange& exchange);
   [[nodiscard]] Reason OnDiscover(Exchange& exchange);
   [[nodiscard]] Reason OnSelecting(Exchange& exchange, Ipv4Address address);
@@ -184,7 +210,9 @@ class Dhcp4Engine {
   [[nodiscard]] Reason OnRelease(Exchange& exchange);
   [[nodiscard]] Reason OnInform(Exchange& exchange);
   [[nodiscard]] Reason OnBootp(Exchange& exchange);
+  [[nodiscard]] Reason OnProxy(Exchange& exchange);
   [[nodiscard]] Reason Grant(Exchange& exchange, Ipv4Address address);
+  [[nodiscard]] Reason EndAndNak(Exchange& exchange, Ipv4Address address, std::string_view message);
   [[nodiscard]] Reason Nak(Exchange& exchange, std::string_view message);
   [[nodiscard]] Reason Send(Exchange& exchange, const Answer& answer, Reason reason);
   void GuardLoop(Exchange& exchange);

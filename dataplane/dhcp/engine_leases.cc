@@ -147,9 +147,7 @@ void Dhcp4Engine::OnDurable(const Ticket& ticket) noexcept {
 }
 
 bool Dhcp4Engine::ExpireOne(const lease::Now& now, Effects& effects) {
-  effects.reply = {};
-  effects.record = {};
-  effects.steps.clear();
+  effects.Clear();
   const lease::Lease* ended = nullptr;
   if (leases_->Expire(now.instant, std::span(&ended, 1)) == 0) {
     return false;
@@ -160,9 +158,7 @@ bool Dhcp4Engine::ExpireOne(const lease::Now& now, Effects& effects) {
 }
 
 Result<void> Dhcp4Engine::EndLease(IpAddress address, const lease::Now& now, Effects& effects) {
-  effects.reply = {};
-  effects.record = {};
-  effects.steps.clear();
+  effects.Clear();
   const lease::Lease* held = leases_->ByAddress(address);
   if (held == nullptr) {
     return Fail(ErrorCode::kNotFound);

@@ -23,6 +23,16 @@ const config::SubnetRecord* FindIn(std::span<const config::SubnetRecord> subnets
   return found == subnets.end() ? nullptr : &*found;
 }
 
+// Neither a group nor the broadcast address of a subnet, by which a relay may send as well.
+bool IsUnicast(const config::Snapshot& snapshot, Ipv4Address address) {
+  if (address.is_any() || address.is_broadcast() || address.is_multicast()) {
+    return false;
+  }
+  const config::SubnetRecord* subnet = FindSubnet(snapshot, address);
+  return subnet == nullptr || subnet->prefix.bits >= 31 ||
+         (address.value | Ipv4Mask(subnet->prefix.bits).value) != 0xFFFF'FFFF;
+}
+
 }  // namespace
 
 const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot,
@@ -37,36 +47,36 @@ const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot, config:
 
 bool Dhcp4Engine::Exchange::IsOurs(Ipv4Address address) const noexcept {
   const bool ours =
-      !address.is_any() &&
-      (address == server || std::ranges::find(context.local_addresses, IpAddress(address)) !=
+      !address.is_any() && (address == server || address == source ||
+                            std::ranges::find(context.local_addresses, IpAddress(address)) !=
                                 context.local_addresses.end());
   return Note(ours, "server-is-us", "the server that it names is this rack", address);
 }
 
 void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noexcept {
-  const Ipv4Address before = server;
   subnet = chosen;
-  server = {};
-  const ByteSpan override =
-      relayed() ? FindSubOption(message.Get(Option::kRelayAgentInformation), kRelayServerOverride)
-                : ByteSpan{};
-  if (override.size() == 4) {
-    server = {LoadBig<std::uint32_t>(override.data())};  // RFC 5107 4
-  } else if (relay_subnet != nullptr && !context.destination.is_any() &&
-             !context.destination.is_broadcast() && !context.destination.is_multicast()) {
+  source = {};
+  const bool routed = relayed() || relay_subnet != nullptr || context.boot_server_port;
+  if (routed && IsUnicast(snapshot, context.destination)) {
     // The address that the relay or client used, a virtual one included.
-    server = context.destination;
+    source = context.destination;
   } else {
     for (const IpAddress& each : context.local_addresses) {
       const Ipv4Address local = each.v4();
-      if (server.is_any() ||
-          (chosen != nullptr && HasAddress(*chosen, local) && !HasAddress(*chosen, server))) {
-        server = local;
+      if (source.is_any() ||
+          (chosen != nullptr && HasAddress(*chosen, local) && !HasAddress(*chosen, source))) {
+        source = local;
       }
     }
   }
-  if (server != before || plan.reason.empty()) {
-    boot.server = server;
+  const ByteSpan override =
+      relayed() ? FindSubOption(message.Get(Option::kRelayAgentInformation), kRelayServerOverride)
+                : ByteSpan{};
+  // RFC 5107 4: clients are to renew through the relay, whose address this is.
+  server = override.size() == 4 ? Ipv4Address{LoadBig<std::uint32_t>(override.data())} : source;
+  // Files come from us, whatever the relay calls us.
+  if (source != boot.server || plan.reason.empty()) {
+    boot.server = source;
     plan = boot::Decide(boot, snapshot);
   }
 }

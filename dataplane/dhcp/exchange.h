@@ -25,6 +25,7 @@ struct Dhcp4Engine::Exchange {
   const config::SubnetRecord* subnet = nullptr;        // the one the answer is about
   const config::SubnetRecord* relay_subnet = nullptr;  // set by a relay or routed renewal
   Ipv4Address server{};                                // our identifier towards this client
+  Ipv4Address source{};  // where replies come from: an address of ours
 
   // The client.
   lease::Client client{};
@@ -76,6 +77,7 @@ struct Answer {
   Ipv4Address yiaddr;
   Duration lease;            // zero: no lease times (INFORM, NAK, BOOTP)
   std::string_view message;  // of a NAK
+  bool proxy = false;        // boot data only: the address comes from another server
 };
 
 // Encodes the answer into exchange.out and says how it travels (RFC 2131 4.1). Returns the number

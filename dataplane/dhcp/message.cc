@@ -1,6 +1,7 @@
 #include "dataplane/dhcp/message.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace slipway::dhcp {
 namespace {
@@ -120,6 +121,21 @@ Result<void> ReadAllOptions(ByteSpan packet, Message& message) {
   return {};
 }
 
+std::optional<ByteSpan> SubOption(ByteSpan value, std::uint8_t code) {
+  WireReader reader(value);
+  while (reader.left() > 0) {
+    const std::uint8_t found = reader.U8();
+    const ByteSpan content = reader.Bytes(reader.U8());
+    if (!reader.ok()) {
+      return std::nullopt;
+    }
+    if (found == code) {
+      return content;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool Message::Has(Option option) const noexcept {
@@ -195,18 +211,11 @@ Result<void> Decode(ByteSpan packet, Message& out) noexcept {
 }
 
 ByteSpan FindSubOption(ByteSpan value, std::uint8_t code) noexcept {
-  WireReader reader(value);
-  while (reader.left() > 0) {
-    const std::uint8_t found = reader.U8();
-    const ByteSpan content = reader.Bytes(reader.U8());
-    if (!reader.ok()) {
-      return {};
-    }
-    if (found == code) {
-      return content;
-    }
-  }
-  return {};
+  return SubOption(value, code).value_or(ByteSpan{});
+}
+
+bool HasSubOption(ByteSpan value, std::uint8_t code) noexcept {
+  return SubOption(value, code).has_value();
 }
 
 // ---- Writer ----
@@ -258,12 +267,12 @@ bool Writer::File(std::string_view name) noexcept {
 
 bool Writer::Begin(Option option, std::size_t bytes) noexcept {
   // One byte stays free for the end option.
-  if (bytes > 255 || !writer_.ok() || writer_.left() < reserved_ + 1 + 2 + bytes) {
+  if (!writer_.ok() || writer_.left() < reserved_ + 1 + WireBytes(bytes)) {
     ++left_out_;
     return false;
   }
   writer_.U8(static_cast<std::uint8_t>(option));
-  writer_.U8(static_cast<std::uint8_t>(bytes));
+  writer_.U8(static_cast<std::uint8_t>(std::min(bytes, kPieceBytesMax)));
   return true;
 }
 
@@ -288,15 +297,25 @@ void Writer::U32(Option option, std::uint32_t value) noexcept {
 void Writer::Address(Option option, Ipv4Address value) noexcept { U32(option, value.value); }
 
 void Writer::Text(Option option, std::string_view value, bool terminate) noexcept {
-  if (!value.empty() && Begin(option, value.size() + (terminate ? 1 : 0))) {
+  const std::size_t bytes = value.size() + (terminate ? 1 : 0);
+  if (bytes > kPieceBytesMax) {
+    ++left_out_;
+  } else if (!value.empty() && Begin(option, bytes)) {
     writer_.Text(value);
     writer_.Fill(terminate ? 1 : 0);
   }
 }
 
 void Writer::Bytes(Option option, ByteSpan value) noexcept {
-  if (!value.empty() && Begin(option, value.size())) {
-    writer_.Bytes(value);
+  if (value.empty() || !Begin(option, value.size())) {
+    return;
+  }
+  writer_.Bytes(value.first(std::min(value.size(), kPieceBytesMax)));
+  for (std::size_t at = kPieceBytesMax; at < value.size(); at += kPieceBytesMax) {
+    const ByteSpan piece = value.subspan(at, std::min(value.size() - at, kPieceBytesMax));
+    writer_.U8(static_cast<std::uint8_t>(option));
+    writer_.U8(static_cast<std::uint8_t>(piece.size()));
+    writer_.Bytes(piece);
   }
 }
 

@@ -31,6 +31,7 @@ inline constexpr std::size_t kBootpBytesMin = 300;     // RFC 1542 2.1; some cli
 inline constexpr std::size_t kMessageBytesMin = 548;   // what every client takes: RFC 2131 2
 inline constexpr std::size_t kMessageBytesMax = 1472;  // Ethernet's MTU without IP and UDP
 inline constexpr std::uint8_t kHopsMax = 16;           // RFC 1542 4.1.1
+inline constexpr std::size_t kPieceBytesMax = 255;     // of one option on the wire
 inline constexpr std::size_t kPiecesBytesMax = 1024;   // of options that came in pieces
 
 // What the fields of a request or reply say. Views are valid as long as the packet and this object.
@@ -92,6 +93,8 @@ inline constexpr std::size_t kMessageKinds = 10;
 
 // A sub-option of option 82, 43 or 175; empty if it is not there or the encoding is broken before.
 [[nodiscard]] ByteSpan FindSubOption(ByteSpan value, std::uint8_t code) noexcept;
+// For those that are empty when they are there.
+[[nodiscard]] bool HasSubOption(ByteSpan value, std::uint8_t code) noexcept;
 
 // Writes a message into the caller's span, options in the order of the calls. An option that would
 // not fit is left out and remembered; Finish says which matters.
@@ -113,10 +116,11 @@ class Writer {
   void U32(Option option, std::uint32_t value) noexcept;
   void Address(Option option, Ipv4Address value) noexcept;
   void Text(Option option, std::string_view value, bool terminate = false) noexcept;
+  // A value of more than 255 bytes goes out in pieces (RFC 3396 6), or not at all.
   void Bytes(Option option, ByteSpan value) noexcept;
 
   // Keeps room for an option that must come last (82), until Last writes it.
-  void Reserve(ByteSpan value) noexcept { reserved_ = value.size() + 2; }
+  void Reserve(ByteSpan value) noexcept { reserved_ = WireBytes(value.size()); }
 
   void Last(Option option, ByteSpan value) noexcept;
 
@@ -127,6 +131,11 @@ class Writer {
   [[nodiscard]] std::uint32_t left_out() const noexcept { return left_out_; }
 
  private:
+  // With a header for each piece.
+  [[nodiscard]] static constexpr std::size_t WireBytes(std::size_t bytes) noexcept {
+    return bytes + 2 * ((bytes + kPieceBytesMax - 1) / kPieceBytesMax);
+  }
+
   [[nodiscard]] bool Begin(Option option, std::size_t bytes) noexcept;
 
   MutableByteSpan out_;

@@ -39,10 +39,17 @@ constexpr std::array kTable = std::to_array<OptionRow>({
     {Option::kTftpServerName, "TFTP server name", kText, 1, 255, kServer, "RFC 2132 9.4"},
     {Option::kBootFileName, "boot file name", kText, 1, 255, kServer, "RFC 2132 9.5"},
     {Option::kUserClass, "user class", kBytes, 1, 255, kClient, "RFC 3004"},
-    {Option::kRelayAgentInformation, "relay agent information", kBytes, 2, 255, kBoth, "RFC 3046"},
+    {Option::kClientFqdn, "client FQDN", kBytes, 3, 255, kBoth, "RFC 4702"},
+    {Option::kRelayAgentInformation, "relay agent information", kBytes, 2, 1024, kBoth, "RFC 3046"},
     {Option::kClientArchitecture, "client architecture", kBytes, 2, 255, kClient, "RFC 4578 2.1"},
-    {Option::kClientUuid, "client UUID", kBytes, 17, 17, kClient, "RFC 4578 2.3"},
+    {Option::kClientUuid, "client UUID", kBytes, 17, 17, kBoth, "RFC 4578 2.3"},
+    {Option::kVendorIdentifyingClass, "vendor-identifying class", kBytes, 5, 1024, kClient,
+     "RFC 3925 3"},
+    {Option::kVendorIdentifyingInfo, "vendor-identifying information", kBytes, 5, 1024, kBoth,
+     "RFC 3925 4"},
     {Option::kIpxe, "iPXE encapsulated", kBytes, 1, 1024, kBoth, "ipxe.org/howto/dhcpd"},
+    {Option::kConfigurationFile, "configuration file", kText, 1, 255, kServer, "RFC 5071 4"},
+    {Option::kPathPrefix, "path prefix", kText, 1, 255, kServer, "RFC 5071 5"},
 });
 
 static_assert(kTable.size() == kOptionRows);

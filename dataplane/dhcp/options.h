@@ -36,10 +36,15 @@ enum class Option : std::uint8_t {
   kTftpServerName = 66,
   kBootFileName = 67,
   kUserClass = 77,
+  kClientFqdn = 81,
   kRelayAgentInformation = 82,
   kClientArchitecture = 93,
   kClientUuid = 97,
+  kVendorIdentifyingClass = 124,
+  kVendorIdentifyingInfo = 125,
   kIpxe = 175,
+  kConfigurationFile = 209,
+  kPathPrefix = 210,
   kEnd = 255,
 };
 
@@ -65,7 +70,7 @@ struct OptionRow {
 [[nodiscard]] const OptionRow* FindOption(std::uint8_t code) noexcept;
 
 // Each row has a slot in a decoded message: its index in the table.
-inline constexpr std::size_t kOptionRows = 28;
+inline constexpr std::size_t kOptionRows = 33;
 inline constexpr std::uint8_t kNoSlot = 0xFF;
 [[nodiscard]] std::uint8_t SlotOf(std::uint8_t code) noexcept;
 
@@ -82,11 +87,16 @@ enum class MessageType : std::uint8_t {
   kInform = 8,
 };
 
-// Option 82 (RFC 3046, RFC 3527, RFC 5107) and 43 / 175 sub-options.
+// Option 82 (RFC 3046, RFC 3527, RFC 5107, RFC 8357) and 43 / 175 sub-options.
 inline constexpr std::uint8_t kRelayLinkSelection = 5;
 inline constexpr std::uint8_t kRelayServerOverride = 11;
+inline constexpr std::uint8_t kRelaySourcePort = 19;  // RFC 8357, empty
 inline constexpr std::uint8_t kPxeDiscoveryControl = 6;
 inline constexpr std::uint8_t kPxeUseBootFile = 8;  // bit 3: no server list, take the file name
 inline constexpr std::uint8_t kIpxeNoProxyDhcp = 176;
+
+// Option 125 for ONIE: its enterprise, sub-option with the installer's URL.
+inline constexpr std::uint32_t kOnieEnterprise = 42'623;
+inline constexpr std::uint8_t kOnieInstallerUrl = 1;
 
 }  // namespace slipway::dhcp

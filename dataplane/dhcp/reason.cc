@@ -7,6 +7,7 @@ std::string_view ToString(Reason reason) noexcept {
       "offered",           "acked",
       "acked-from-memory", "naked",
       "informed",          "bootp-answered",
+      "proxy-offered",     "proxy-acked",
       "released",          "declined",
       "truncated",         "malformed",
       "not-a-request",     "too-many-hops",
@@ -17,7 +18,8 @@ std::string_view ToString(Reason reason) noexcept {
       "pool-exhausted",    "reserved-in-use",
       "not-holder",        "unknown-lease",
       "quarantine-full",   "reply-too-large",
-      "foreign-server",
+      "foreign-server",    "main-server",
+      "dhcp-off",          "no-boot-data",
   };
   static_assert(!kNames.back().empty());
   return reason < Reason::kCount ? kNames[static_cast<std::size_t>(reason)] : "unknown";

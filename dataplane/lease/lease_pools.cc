@@ -57,7 +57,8 @@ std::uint64_t LeaseTable::HashLayout(const config::Snapshot& snapshot) noexcept 
     hash = Mix64(hash ^ subnet.vlan ^ (std::uint64_t{subnet.prefix.bits} << 56));
     hash = MixAddress(MixAddress(hash, subnet.prefix.address), subnet.gateway);
     for (const config::RangeRecord& range : snapshot.RangesOf(subnet.id)) {
-      hash = Mix64(hash ^ range.id ^ (static_cast<std::uint64_t>(range.kind) << 56));
+      hash = Mix64(hash ^ range.id ^ (static_cast<std::uint64_t>(range.kind) << 56) ^
+                   (static_cast<std::uint64_t>(range.state) << 48));
       hash = MixAddress(MixAddress(hash, range.first), range.last);
     }
   }
@@ -129,7 +130,8 @@ void LeaseTable::AddSegments(Pool& pool, const config::SubnetRecord& subnet,
     for (const config::RangeRecord& range : snapshot.RangesOf(subnet.id)) {
       Bounds bounds = BoundsOf(range, subnet);
       bounds.first = std::max(bounds.first, at);
-      if (range.kind != config::RangeKind::kDynamic || bounds.is_empty()) {
+      if (range.kind != config::RangeKind::kDynamic || range.state != config::RangeState::kActive ||
+          bounds.is_empty()) {
         continue;
       }
       if (run.is_empty() || bounds.first < run.first ||

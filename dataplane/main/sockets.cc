@@ -128,6 +128,8 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
                 .broadcast = true,
                 .receive_buffer_bytes = shard::kDhcpReceiveBufferBytes},
                sockets.dhcp));
+  SLIP_TRY(udp("ProxyDHCP", {.port = kBootServerPort, .receive_buffer_bytes = 1 << 20},
+               sockets.boot_server));
   SLIP_TRY(udp("TFTP", {.port = kTftpPort, .receive_buffer_bytes = 1 << 20},
                sockets.tftp.emplace_back()));
   for (std::size_t i = 0; i < kTftpTransferSockets; ++i) {

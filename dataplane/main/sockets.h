@@ -12,11 +12,13 @@ namespace slipway::rack {
 
 inline constexpr std::uint16_t kDhcpServerPort = 67;
 inline constexpr std::uint16_t kTftpPort = 69;
+inline constexpr std::uint16_t kBootServerPort = 4011;  // PXE 2.1, 2.2.4
 // Sockets that transfers answer from (io-notes: distinct source ports, a small pool).
 inline constexpr std::size_t kTftpTransferSockets = 32;
 
 struct RackSockets {
   shard::OwnedFd dhcp;
+  shard::OwnedFd boot_server;
   shard::OwnedFd raw;  // AF_PACKET, transmit only
   shard::OwnedFd icmpv6;
   std::vector<shard::OwnedFd> tftp;

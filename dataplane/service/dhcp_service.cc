@@ -22,8 +22,8 @@ DhcpService::DhcpService(const Parts& parts)
       intake_(std::make_unique_for_overwrite<Kept[]>(kIntakeMax)),
       held_(std::make_unique_for_overwrite<Held[]>(kRepliesWaitingMax)) {}
 
-Result<void> DhcpService::Start(shard::PortId udp_port, Instant now) {
-  udp_port_ = udp_port;
+Result<void> DhcpService::Start(const Ports& ports, Instant now) {
+  ports_ = ports;
   wall_synchronised_ = parts_.clock->WallIsSynchronised();
   SLIP_TRY(parts_.shard->timers().Add(now + kDhcpTick, this, 0));
   return parts_.shard->AddHook(this);
@@ -48,7 +48,7 @@ const Serving* DhcpService::Follow() {
   return serving;
 }
 
-void DhcpService::OnPackets(shard::PortId /*port*/, std::span<shard::Packet> packets, Instant now) {
+void DhcpService::OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) {
   const Serving* const serving = Follow();
   if (serving == nullptr) {
     counters_.before_snapshot.Add(packets.size());
@@ -57,9 +57,9 @@ void DhcpService::OnPackets(shard::PortId /*port*/, std::span<shard::Packet> pac
   const lease::Now stamp = ReadNow(now);
   for (const shard::Packet& packet : packets) {
     if (intake_count_ == 0 && HasRoom()) {
-      OnPacket(packet, *serving, stamp);
+      OnPacket(port, packet, *serving, stamp);
     } else {
-      Keep(packet);
+      Keep(port, packet);
     }
   }
 }
@@ -72,7 +72,7 @@ bool DhcpService::HasRoom() {
          HeldUsed() < kRepliesWaitingMax;
 }
 
-void DhcpService::Keep(const shard::Packet& packet) {
+void DhcpService::Keep(shard::PortId port, const shard::Packet& packet) {
   if (intake_count_ == kIntakeMax) {
     counters_.dropped_oldest.Add();
     ++intake_head_;
@@ -83,6 +83,7 @@ void DhcpService::Keep(const shard::Packet& packet) {
   SLIP_CHECK(packet.data.size() <= kept.bytes.size());
   std::copy(packet.data.begin(), packet.data.end(), kept.bytes.begin());
   kept.size = static_cast<std::uint32_t>(packet.data.size());
+  kept.port = port;
   kept.ifindex = packet.ifindex;
   kept.source = packet.source;
   kept.destination = packet.destination;
@@ -102,7 +103,7 @@ void DhcpService::WorkOff(Instant now) {
       packet.destination = kept.destination;
       packet.ifindex = kept.ifindex;
       packet.source_port = kept.source_port;
-      OnPacket(packet, *serving, stamp);
+      OnPacket(kept.port, packet, *serving, stamp);
       ++intake_head_;
       --intake_count_;
     }
@@ -110,7 +111,7 @@ void DhcpService::WorkOff(Instant now) {
   counters_.packets_waiting.Set(intake_count_);
 }
 
-void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
+void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, const Serving& serving,
                            const lease::Now& now) {
   ++turn_packets_;
   if (parts_.facts->failing()) {
@@ -121,20 +122,23 @@ void DhcpService::OnPacket(const shard::Packet& packet, const Serving& serving,
   const Reception reception(serving, {.ifindex = packet.ifindex,
                                       .source = packet.source.v4(),
                                       .source_port = packet.source_port,
-                                      .destination = packet.destination.v4()});
+                                      .destination = packet.destination.v4(),
+                                      .boot_server_port = port == ports_.boot_server});
   const ServedLink& link = reception.link() != nullptr ? *reception.link() : kNoLink;
   // The reply is built where it is sent from; one that has to wait is moved.
   parts_.engine->Handle(packet.data, reception.context(), *serving.snapshot, now,
                         tx_.subspan(net::kUdp4FrameHeaderBytes, dhcp::kMessageBytesMax), effects_);
-  KeepPacket(packet, now);
+  if (port == ports_.dhcp) {
+    KeepPacket(packet, now);
+  }
   if (effects_.reason == dhcp::Reason::kForeignServer) {
     parts_.watch->OnForeignServer(effects_.foreign, packet.source.v4(), packet.ifindex,
                                   reception.link(), now.instant);
   }
-  Dispatch(link, now);
+  Dispatch(port, link);
 }
 
-void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
+void DhcpService::Dispatch(shard::PortId port, const ServedLink& link) {
   std::uint64_t position = 0;
   if (!effects_.record.empty() &&
       !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
@@ -144,11 +148,12 @@ void DhcpService::Dispatch(const ServedLink& link, const lease::Now& /*now*/) {
     return;
   }
   RecordSteps();
+  TellPeers(link);
   if (effects_.reply.delivery == dhcp::Delivery::kNone) {
     return;
   }
-  TellPeers(link);
-  const Envelope envelope{.reply = effects_.reply, .ifindex = link.ifindex, .source_mac = link.mac};
+  const Envelope envelope{
+      .reply = effects_.reply, .ifindex = link.ifindex, .port = port, .source_mac = link.mac};
   if (envelope.reply.wait_durable) {
     Hold(envelope, position);
   } else if (Transmit(envelope, tx_) == Sent::kQueued) {
@@ -185,11 +190,11 @@ DhcpService::Sent DhcpService::Transmit(const Envelope& envelope, MutableByteSpa
            driver.Send(parts_.raw_port, {.data = bytes.first(*size), .ifindex = envelope.ifindex});
   } else {
     // A relay's replies are of one size, mostly.
-    sent = driver.Send(udp_port_, {.data = message,
-                                   .destination = reply.address,
-                                   .source = reply.source,
-                                   .destination_port = reply.port,
-                                   .join = true});
+    sent = driver.Send(envelope.port, {.data = message,
+                                       .destination = reply.address,
+                                       .source = reply.source,
+                                       .destination_port = reply.port,
+                                       .join = true});
   }
   if (sent) {
     counters_.replies_sent.Add();
@@ -228,6 +233,12 @@ void DhcpService::RecordSteps() {
 }
 
 void DhcpService::TellPeers(const ServedLink& link) {
+  if (!effects_.peer.address.is_any()) {
+    parts_.peers->OnPeer({.address = effects_.peer.address,
+                          .mac = effects_.peer.mac,
+                          .vlan = effects_.peer.vlan,
+                          .ifindex = link.ifindex});
+  }
   if (effects_.reason != dhcp::Reason::kAcked &&
       effects_.reason != dhcp::Reason::kAckedFromMemory) {
     return;

@@ -74,8 +74,14 @@ class DhcpService final : public shard::PacketHandler,
   // All parts outlive the service.
   explicit DhcpService(const Parts& parts);
 
-  // Before the loop: the port that AddUdp gave for this handler; hooks the service to the shard.
-  [[nodiscard]] Result<void> Start(shard::PortId udp_port, Instant now);
+  // What AddUdp gave for this handler.
+  struct Ports {
+    shard::PortId dhcp = 0;         // 67
+    shard::PortId boot_server = 0;  // 4011
+  };
+
+  // Before the loop; hooks the service to the shard.
+  [[nodiscard]] Result<void> Start(const Ports& ports, Instant now);
 
   void OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) override;
   void OnTimer(std::uint64_t cookie, Instant now) override;
@@ -92,6 +98,7 @@ class DhcpService final : public shard::PacketHandler,
   struct Envelope {
     dhcp::Reply reply;
     std::uint32_t ifindex = 0;
+    shard::PortId port = 0;  // where the request came in
     MacAddress source_mac;
   };
 
@@ -105,6 +112,7 @@ class DhcpService final : public shard::PacketHandler,
   // A packet that waits for its turn.
   struct Kept {
     std::uint32_t size;
+    shard::PortId port;
     std::uint32_t ifindex;
     IpAddress source;
     IpAddress destination;
@@ -116,11 +124,12 @@ class DhcpService final : public shard::PacketHandler,
   [[nodiscard]] const Serving* Follow();
   // A packet can be decided about now: there is room for whatever comes of it.
   [[nodiscard]] bool HasRoom();
-  void Keep(const shard::Packet& packet);
+  void Keep(shard::PortId port, const shard::Packet& packet);
   void WorkOff(Instant now);
   // REQUIRES: HasRoom.
-  void OnPacket(const shard::Packet& packet, const Serving& serving, const lease::Now& now);
-  void Dispatch(const ServedLink& link, const lease::Now& now);
+  void OnPacket(shard::PortId port, const shard::Packet& packet, const Serving& serving,
+                const lease::Now& now);
+  void Dispatch(shard::PortId port, const ServedLink& link);
 
   [[nodiscard]] std::uint32_t HeldUsed() const noexcept {
     return held_count_ + held_released_ + held_sending_;
@@ -142,7 +151,7 @@ class DhcpService final : public shard::PacketHandler,
   [[nodiscard]] lease::Now ReadNow(Instant now) const;
 
   Parts parts_;
-  shard::PortId udp_port_ = 0;
+  Ports ports_;
   Instant probe_due_;
   bool wall_synchronised_ = false;  // as of the last tick: too dear to ask for each batch
   std::uint64_t generation_ = 0;    // of the hand-over that the lease table follows

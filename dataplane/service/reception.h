@@ -20,6 +20,7 @@ class Reception {
     Ipv4Address source;
     std::uint16_t source_port = 0;
     Ipv4Address destination;
+    bool boot_server_port = false;
   };
 
   // REQUIRES: serving.snapshot.
@@ -37,7 +38,8 @@ class Reception {
                 .local_addresses = {local_.data(), local_.size()},
                 .source = from.source,
                 .source_port = from.source_port,
-                .destination = from.destination};
+                .destination = from.destination,
+                .boot_server_port = from.boot_server_port};
   }
 
   Reception(const Reception&) = delete;

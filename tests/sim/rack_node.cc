@@ -25,6 +25,7 @@ namespace {
 constexpr Duration kTick = Duration::Millis(25);
 constexpr Duration kStartRetry = Duration::Seconds(1);
 constexpr std::uint16_t kDhcpPort = 67;
+constexpr std::uint16_t kBootServerPort = 4011;
 constexpr std::uint32_t kLeasesMax = 1024;
 constexpr Duration kTokenLife = Duration::Seconds(3600);
 
@@ -280,7 +281,9 @@ void RackNode::Process::MakeShard() {
                                   .clock = &node.clock_,
                                   .packets = &packets,
                                   .watch = watch.get()});
-  SLIP_CHECK(dhcp->Start(driver->BindUdp(kDhcpPort, dhcp.get()), now()).has_value());
+  const shard::PortId udp = driver->BindUdp(kDhcpPort, dhcp.get());
+  const shard::PortId boot_server = driver->BindUdp(kBootServerPort, dhcp.get());
+  SLIP_CHECK(dhcp->Start({.dhcp = udp, .boot_server = boot_server}, now()).has_value());
 }
 
 void RackNode::Process::MakeLink() {

@@ -426,6 +426,7 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
       {.type = MessageType::kOffer, .yiaddr = *offer, .lease = LeaseFor(exchange), .message = {}},
       Reason::kOffered);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
+  ProbeOffer(exchange, *offer);
   return reason;
 }
 

@@ -18,6 +18,7 @@
 #include "dataplane/boot/loop_guard.h"
 #include "dataplane/boot/step.h"
 #include "dataplane/config/snapshot.h"
+#include "dataplane/dhcp/conflict_probes.h"
 #include "dataplane/dhcp/message.h"
 #include "dataplane/lease/lease_clock.h"
 #include "dataplane/lease/lease_table.h"
@@ -73,6 +74,9 @@ struct Counters {
   Counter loops_found;
   Counter options_left_out;
   Counter expired;
+  Counter probes;          // ARP questions beside an offer
+  Counter conflicts;       // answered by somebody else: the address is quarantined
+  Counter conflicts_late;  // likewise, but it was bound already, or too many are quarantined
 };
 
 // Where a packet came in and what the rack is there.
@@ -134,7 +138,8 @@ struct Effects {
   config::RecordId machine = 0;  // 0: unknown, or not looked for
   ForeignServer foreign;         // with kForeignServer
   FixedVector<boot::BootStep, kStepsMax> steps;
-  HeardPeer peer;  // address not any: tell the other services
+  HeardPeer peer;     // address not any: tell the other services
+  Ipv4Address probe;  // not any: ask by ARP whether anybody has it, on the packet's interface
 
   // Before each call of the engine: all but the reason.
   void Clear() noexcept {
@@ -145,6 +150,7 @@ struct Effects {
     foreign = {};
     steps.clear();
     peer = {};
+    probe = {};
   }
 };
 
@@ -188,6 +194,12 @@ class Dhcp4Engine {
   // logged. kNotFound, kConflict: nobody holds a lease of it.
   [[nodiscard]] Result<void> EndLease(IpAddress address, const lease::Now& now, Effects& effects);
 
+  // Somebody said by ARP on that interface that the address is theirs. True if that ended an offer,
+  // which is quarantined now: `record` and `ticket` are to be logged (no reply). What nobody asked
+  // changes nothing.
+  [[nodiscard]] bool OnArpReply(Ipv4Address address, MacAddress by, std::uint32_t ifindex,
+                                const lease::Now& now, Effects& effects);
+
   // The machine got further (its inventory arrived): its boot is no loop.
   void OnProgress(MacAddress mac) noexcept { loops_.Progress(mac); }
 
@@ -219,6 +231,7 @@ class Dhcp4Engine {
   // engine_leases.cc. Bind says whether the ACK must wait for a record.
   [[nodiscard]] Result<Ipv4Address> Offer(Exchange& exchange, const config::SubnetRecord& subnet,
                                           Ipv4Address requested);
+  void ProbeOffer(const Exchange& exchange, Ipv4Address address);
   [[nodiscard]] bool IsClients(const Exchange& exchange, Ipv4Address address) const;
   [[nodiscard]] bool Claim(Exchange& exchange, const config::SubnetRecord& subnet,
                            Ipv4Address address);
@@ -231,6 +244,7 @@ class Dhcp4Engine {
   Counters counters_;
   lease::LeaseTable* leases_;
   boot::LoopGuard loops_;
+  ConflictProbes probes_;
   lease::LeaseEncoder encoder_;
   Message message_;
 };

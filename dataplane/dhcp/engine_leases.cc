@@ -66,6 +66,43 @@ Result<Ipv4Address> Dhcp4Engine::Offer(Exchange& exchange, const config::SubnetR
   return SLIP_TRY(leases_->Offer(request, exchange.snapshot, now))->address.v4();
 }
 
+// Beside the offer, never before it: waiting costs each boot seconds. Only where the wire is ours,
+// and only for an address that this client has not had before.
+void Dhcp4Engine::ProbeOffer(const Exchange& exchange, Ipv4Address address) {
+  const MacAddress mac = exchange.client.mac;
+  if (exchange.explaining() || exchange.relayed() || exchange.context.vlan != exchange.vlan ||
+      mac.is_zero()) {
+    return;
+  }
+  const lease::Lease* offer = leases_->ByAddress(address);
+  if (offer != nullptr && offer->state == lease::State::kOffered &&
+      offer->before == lease::State::kFree &&
+      probes_.Begin(address, mac, exchange.context.ifindex, exchange.now.instant)) {
+    counters_.probes.Add();
+    exchange.effects.probe = address;
+  }
+}
+
+bool Dhcp4Engine::OnArpReply(Ipv4Address address, MacAddress by, std::uint32_t ifindex,
+                             const lease::Now& now, Effects& effects) {
+  effects.Clear();
+  const MacAddress client = probes_.Answered(address, by, ifindex, now.instant);
+  const lease::Lease* lease = client.is_zero() ? nullptr : leases_->ByAddress(address);
+  if (lease == nullptr || lease->mac != client) {
+    return false;
+  }
+  const Result<const lease::Lease*> ended = leases_->DeclineOffer(
+      {.key = lease->client, .mac = client, .vlan = lease->vlan, .machine = lease->machine},
+      address, now.instant);
+  if (!ended) {
+    counters_.conflicts_late.Add();
+    return false;
+  }
+  counters_.conflicts.Add();
+  Log(**ended, now, effects);
+  return true;
+}
+
 bool Dhcp4Engine::IsClients(const Exchange& exchange, Ipv4Address address) const {
   return exchange.Note(leases_->Check(exchange.client, address).has_value(), "lease-is-clients",
                        "the address was offered or leased to this client", address);

@@ -185,16 +185,18 @@ Result<void> LeaseTable::CheckEnd(const Client& client, IpAddress address) const
 
 Result<void> LeaseTable::CheckDecline(const Client& client, IpAddress address) const noexcept {
   SLIP_TRY(CheckEnd(client, address));
-  const Lease* lease = ByAddress(address);
-  if (lease->pool == kNoPool) {
-    return {};
+  return HasQuarantineRoom(*ByAddress(address)) ? Result<void>() : Fail(ErrorCode::kFull);
+}
+
+bool LeaseTable::HasQuarantineRoom(const Lease& lease) const noexcept {
+  if (lease.pool == kNoPool) {
+    return true;
   }
-  const Pool& pool = pools_[lease->pool];
+  const Pool& pool = pools_[lease.pool];
   const std::uint32_t declined = pool.counts[static_cast<std::size_t>(State::kDeclined)];
   // A sparse pool is as large as the table.
   const std::uint64_t size = std::min<std::uint64_t>(pool.size, entries_.size());
-  return declined < std::max<std::uint64_t>(1, size / kQuarantineShare) ? Result<void>()
-                                                                        : Fail(ErrorCode::kFull);
+  return declined < std::max<std::uint64_t>(1, size / kQuarantineShare);
 }
 
 }  // namespace slipway::lease

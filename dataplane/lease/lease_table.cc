@@ -314,15 +314,28 @@ Result<const Lease*> LeaseTable::Decline(const Client& client, IpAddress address
     }
     return std::unexpected(may.error());
   }
-  Lease* lease = Find(address);
-  Unindex(*lease);
-  lease->version = ++last_version_;
-  lease->durable = false;
-  lease->granted = now;
-  lease->lease = kQuarantine;
-  lease->horizon = now + kQuarantine;
-  SetState(*lease, State::kDeclined, now + kQuarantine);
-  return lease;
+  return Quarantine(*Find(address), now);
+}
+
+Result<const Lease*> LeaseTable::DeclineOffer(const Client& client, IpAddress address,
+                                              Instant now) {
+  Lease* lease = SLIP_TRY(CheckOwn(client, address));
+  if (lease->state != State::kOffered) {
+    return Fail(ErrorCode::kNotFound);
+  }
+  return HasQuarantineRoom(*lease) ? Result<const Lease*>(Quarantine(*lease, now))
+                                   : Fail(ErrorCode::kFull);
+}
+
+const Lease* LeaseTable::Quarantine(Lease& lease, Instant now) noexcept {
+  Unindex(lease);
+  lease.version = ++last_version_;
+  lease.durable = false;
+  lease.granted = now;
+  lease.lease = kQuarantine;
+  lease.horizon = now + kQuarantine;
+  SetState(lease, State::kDeclined, now + kQuarantine);
+  return &lease;
 }
 
 // ---- time and durability ----

@@ -179,6 +179,9 @@ class LeaseTable {
   // Quarantines an address for kQuarantine. Errors as Check, and kFull if too much of the pool is
   // quarantined already: the lease then just ends.
   [[nodiscard]] Result<const Lease*> Decline(const Client& client, IpAddress address, Instant now);
+  // Likewise of an offer, whose address turned out to be in use; kFull leaves the offer.
+  [[nodiscard]] Result<const Lease*> DeclineOffer(const Client& client, IpAddress address,
+                                                  Instant now);
 
   // ---- what the above would do, without doing it (lease_preview.cc) ----
 
@@ -285,6 +288,8 @@ class LeaseTable {
   void Unindex(Lease& lease) noexcept;
   void AssignClient(Lease& lease, const Client& client) noexcept;
   void EndHold(Lease& lease, Instant now) noexcept;
+  [[nodiscard]] bool HasQuarantineRoom(const Lease& lease) const noexcept;
+  [[nodiscard]] const Lease* Quarantine(Lease& lease, Instant now) noexcept;
   void MoveAway(Lease& lease, Instant now) noexcept;
   [[nodiscard]] Lease* Hold(Lease& lease, const Client& client, Instant now) noexcept;
   [[nodiscard]] Lease* TakeOver(Lease& lease, const OfferRequest& request, Instant now) noexcept;

@@ -66,6 +66,10 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
   out.Family("slipway_dhcp_foreign_probes_total", "counter",
              "DISCOVERs sent to find foreign servers.");
   out.Value(dhcp.foreign_probes.value());
+  out.Family("slipway_dhcp_probes_total", "counter", "ARP questions beside an offer, and answers.");
+  out.Value("result", "asked", counters.probes.value());
+  out.Value("result", "conflict", counters.conflicts.value());
+  out.Value("result", "conflict_late", counters.conflicts_late.value());
   const service::RaCounters& ra = shards.ra().counters();
   out.Family("slipway_ra_solicitations_total", "counter", "Router solicitations by answer.");
   out.Value("answer", "advertised", ra.advertised.value());

@@ -70,7 +70,9 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   const shard::PortId udp = SLIP_TRY(driver.AddUdp(sockets.dhcp.Release(), dhcp_.get()));
   const shard::PortId boot_server =
       SLIP_TRY(driver.AddUdp(sockets.boot_server.Release(), dhcp_.get()));
-  SLIP_TRY(dhcp_->Start({.dhcp = udp, .boot_server = boot_server}, clock_.Now()));
+  const shard::PortId arp = SLIP_TRY(driver.AddUdp(sockets.arp.Release(), dhcp_.get()));
+  SLIP_TRY(
+      dhcp_->Start({.dhcp = udp, .boot_server = boot_server, .arp_replies = arp}, clock_.Now()));
   // Solicitations carry the asker's MAC: no address book is needed here.
   dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
                                                      seat.serving.get(), &clock_);

@@ -145,8 +145,9 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
   sockets.http.push_back(std::move(*http));
   Result<shard::OwnedFd> raw = shard::OpenRawTransmit();
   Result<shard::OwnedFd> icmpv6 = shard::OpenRawIcmpv6();
-  if (!raw || !icmpv6) {
-    const Error error = raw ? icmpv6.error() : raw.error();
+  Result<shard::OwnedFd> arp = shard::OpenArpReceive();
+  if (!raw || !icmpv6 || !arp) {
+    const Error error = !raw ? raw.error() : !icmpv6 ? icmpv6.error() : arp.error();
     why =
         "raw sockets may not be opened: start slipway-rack as root (it needs CAP_NET_RAW until its "
         "sockets are open): " +
@@ -155,6 +156,7 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
   }
   sockets.raw = std::move(*raw);
   sockets.icmpv6 = std::move(*icmpv6);
+  sockets.arp = std::move(*arp);
   return sockets;
 }
 

@@ -20,6 +20,7 @@ struct RackSockets {
   shard::OwnedFd dhcp;
   shard::OwnedFd boot_server;
   shard::OwnedFd raw;  // AF_PACKET, transmit only
+  shard::OwnedFd arp;  // AF_PACKET, hears ARP replies
   shard::OwnedFd icmpv6;
   std::vector<shard::OwnedFd> tftp;
   std::vector<shard::OwnedFd> tftp_transfers;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dataplane/dhcp/question.h"
+#include "dataplane/net/arp.h"
 #include "dataplane/service/reception.h"
 
 namespace slipway::service {
@@ -49,6 +50,9 @@ const Serving* DhcpService::Follow() {
 }
 
 void DhcpService::OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) {
+  if (port == ports_.arp_replies) {
+    return OnArpReplies(packets, now);
+  }
   const Serving* const serving = Follow();
   if (serving == nullptr) {
     counters_.before_snapshot.Add(packets.size());
@@ -149,6 +153,11 @@ void DhcpService::Dispatch(shard::PortId port, const ServedLink& link) {
   }
   RecordSteps();
   TellPeers(link);
+  if (effects_.reason == dhcp::Reason::kDeclined) {
+    parts_.events->Report(EventCode::kAddressConflict, ToText(effects_.ticket.address),
+                          "declined by its client");
+  }
+  SendProbe(link);
   if (effects_.reply.delivery == dhcp::Delivery::kNone) {
     return;
   }
@@ -217,6 +226,39 @@ void DhcpService::KeepPacket(const shard::Packet& packet, const lease::Now& now)
   seen.reason = effects_.reason;
   seen.address = effects_.ticket.address;
   seen.at = now.wall;
+}
+
+void DhcpService::SendProbe(const ServedLink& link) {
+  if (effects_.probe.is_any()) {
+    return;
+  }
+  shard::Driver& driver = parts_.shard->driver();
+  const MutableByteSpan tx = driver.AllocateTx();
+  const auto size = net::BuildArpProbe(tx, link.mac, effects_.probe);
+  if (size) {
+    (void)driver.Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = link.ifindex});
+  }
+}
+
+void DhcpService::OnArpReplies(std::span<shard::Packet> packets, Instant now) {
+  const lease::Now stamp = ReadNow(now);
+  for (const shard::Packet& packet : packets) {
+    const auto reply = net::ParseArpFrame(packet.data);
+    if (!reply || reply->operation != net::ArpOperation::kReply || parts_.facts->failing()) {
+      continue;
+    }
+    if (!parts_.engine->OnArpReply(reply->sender, reply->sender_mac, packet.ifindex, stamp,
+                                   effects_)) {
+      continue;
+    }
+    parts_.events->Report(EventCode::kAddressConflict, ToText(reply->sender),
+                          ToText(reply->sender_mac));
+    std::uint64_t ignored = 0;
+    if (!parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
+                              effects_.record, ignored)) {
+      counters_.dropped_queue_full.Add();
+    }
+  }
 }
 
 void DhcpService::RecordSteps() {

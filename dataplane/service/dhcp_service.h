@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "dataplane/base/address.h"
 #include "dataplane/base/counter.h"
@@ -76,8 +77,9 @@ class DhcpService final : public shard::PacketHandler,
 
   // What AddUdp gave for this handler.
   struct Ports {
-    shard::PortId dhcp = 0;         // 67
-    shard::PortId boot_server = 0;  // 4011
+    shard::PortId dhcp = 0;                    // 67
+    shard::PortId boot_server = 0;             // 4011
+    std::optional<shard::PortId> arp_replies;  // none: nobody hears the answers to probes
   };
 
   // Before the loop; hooks the service to the shard.
@@ -145,6 +147,8 @@ class DhcpService final : public shard::PacketHandler,
   void Expire(const lease::Now& now);
   void Maintain(const Serving& serving);
   void ProbeForeign(const Serving& serving, Instant now);
+  void SendProbe(const ServedLink& link);
+  void OnArpReplies(std::span<shard::Packet> packets, Instant now);
   void RecordSteps();
   void KeepPacket(const shard::Packet& packet, const lease::Now& now);
   void TellPeers(const ServedLink& link);

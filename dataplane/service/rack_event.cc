@@ -29,6 +29,7 @@ constexpr std::array<CodeRow, static_cast<std::size_t>(EventCode::kCount)> kCode
     {EventCode::kBootLoop, "boot-loop", LogLevel::kWarn},
     {EventCode::kForeignDhcpServer, "foreign-dhcp-server", LogLevel::kWarn},
     {EventCode::kPoolUsage, "pool-usage", LogLevel::kWarn},
+    {EventCode::kAddressConflict, "address-conflict", LogLevel::kWarn},
 }};
 
 constexpr bool RowsAreInOrder() {

@@ -34,6 +34,7 @@ enum class EventCode : std::uint8_t {
   kBootLoop,
   kForeignDhcpServer,
   kPoolUsage,
+  kAddressConflict,
   kCount,
 };
 

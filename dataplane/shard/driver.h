@@ -95,7 +95,8 @@ class Driver {
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
 
   // Takes over a bound, non-blocking UDP socket (see OpenUdp in dataplane/shard/socket.h, which
-  // sets PKTINFO and buffers) or an ICMPv6 one (OpenRawIcmpv6); closed with the driver, also if
+  // sets PKTINFO and buffers), an ICMPv6 one (OpenRawIcmpv6) or one that receives frames
+  // (OpenArpReceive: data is the frame, addresses are not set); closed with the driver, also if
   // this fails. kFull past shard::kPortsMax. REQUIRES: before the shard is sealed; `handler`
   // outlives the driver.
   [[nodiscard]] virtual Result<PortId> AddUdp(int fd, PacketHandler* handler) = 0;

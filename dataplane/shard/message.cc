@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "dataplane/base/check.h"
@@ -62,6 +63,10 @@ void DecodeName(std::span<const std::byte> name, Packet& packet) noexcept {
     const auto from = Load<sockaddr_in6>(name);
     packet.source = FromWire(from.sin6_addr);
     packet.source_port = ntohs(from.sin6_port);
+  } else if (family == AF_PACKET && name.size() >= offsetof(sockaddr_ll, sll_hatype)) {
+    sockaddr_ll from{};
+    std::memcpy(&from, name.data(), std::min(name.size(), sizeof(from)));
+    packet.ifindex = static_cast<std::uint32_t>(from.sll_ifindex);
   }
 }
 

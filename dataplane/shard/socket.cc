@@ -1,6 +1,7 @@
 #include "dataplane/shard/socket.h"
 
 #include <linux/filter.h>
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
@@ -121,6 +122,20 @@ Result<void> AttachHopLimitFilter(const OwnedFd& fd) noexcept {
   return SetOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, program);
 }
 
+// ARP replies only: requests are the bulk on a busy segment, and answer no question of ours.
+Result<void> AttachArpReplyFilter(const OwnedFd& fd) noexcept {
+  std::array<sock_filter, 4> code{{
+      {BPF_LD | BPF_H | BPF_ABS, 0, 0, 20},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 2},
+      {BPF_RET | BPF_K, 0, 0, 0xFFFF'FFFF},
+      {BPF_RET | BPF_K, 0, 0, 0},
+  }};
+  sock_fprog program{};
+  program.len = code.size();
+  program.filter = code.data();
+  return SetOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, program);
+}
+
 }  // namespace
 
 Result<OwnedFd> OpenUdp(const UdpOptions& options) noexcept {
@@ -170,6 +185,13 @@ Result<LocalEnd> LocalAddress(int fd) noexcept {
 Result<OwnedFd> OpenRawTransmit() noexcept {
   OwnedFd fd = SLIP_TRY(Open(AF_PACKET, SOCK_RAW, 0));
   SLIP_TRY(SetOption(fd, SOL_PACKET, PACKET_QDISC_BYPASS, 1));
+  return fd;
+}
+
+Result<OwnedFd> OpenArpReceive() noexcept {
+  OwnedFd fd = SLIP_TRY(Open(AF_PACKET, SOCK_RAW, htons(ETH_P_ARP)));
+  SLIP_TRY(AttachArpReplyFilter(fd));
+  SLIP_TRY(SetOption(fd, SOL_SOCKET, SO_RXQ_OVFL, 1));
   return fd;
 }
 

@@ -36,6 +36,10 @@ struct LocalEnd {
 
 [[nodiscard]] Result<LocalEnd> LocalAddress(int fd) noexcept;
 
+// An AF_PACKET socket that hears ARP replies on every interface. Needs CAP_NET_RAW. For
+// Driver::AddUdp: packets carry the whole frame and the interface.
+[[nodiscard]] Result<OwnedFd> OpenArpReceive() noexcept;
+
 // An AF_PACKET socket that only sends (protocol 0: it receives nothing), on any interface, past the
 // queueing discipline. Needs CAP_NET_RAW. For Driver::AddRaw.
 [[nodiscard]] Result<OwnedFd> OpenRawTransmit() noexcept;

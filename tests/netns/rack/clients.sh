@@ -1,16 +1,7 @@
 # DHCP clients from Debian's packages in the lab's segment. Sourced after tests/e2e/e2e.sh; they are
 # unpacked below build/debs, never installed.
 
-# client_program PACKAGE PATH: where the unpacked program is.
-client_program() {
-  local folder=$root/build/debs/clients
-  mkdir -p "$folder"
-  if [ ! -x "$folder/$1/$2" ]; then
-    (cd "$folder" && apt-get -o APT::Sandbox::User=root -qq download "$1" > /dev/null 2>&1 &&
-      dpkg-deb --extract "$1"_*.deb "$folder/$1" && rm -f "$1"_*.deb) || return 1
-  fi
-  echo "$folder/$1/$2"
-}
+. "$root/tests/support/lab/clients.sh"
 
 # segment_client MAC: the interface client0 on the segment's bridge, and the script that udhcpc
 # calls with what it was given. Needs `busybox`.

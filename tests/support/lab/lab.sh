@@ -213,6 +213,8 @@ lab_region_start() {
   fi
 }
 
+lab_machines='"machines0"'
+# A test may set lab_interfaces to a list of its own.
 lab_rack_config() {
   mkdir -p "$lab/rack"
   cat > "$lab/rack/rack.toml" <<END
@@ -220,7 +222,7 @@ name = "lab"
 state_dir = "$lab/rack"
 images_dir = "$lab/images"
 join_token_file = "$lab/rack/token"
-interfaces = ["machines0"]
+interfaces = [${lab_interfaces-$lab_machines}]
 io = "${SLIPWAY_IO:-auto}"
 END
 }

@@ -114,7 +114,7 @@ void WriteLoaderOptions(Writer& writer, const Exchange& exchange, const boot::Lo
 
 // The `file` field always, since old firmware reads nothing else; option 67 if it is asked for or
 // the field is too small, NUL-terminated as firmware has always got it from the common servers.
-void WriteBoot(Writer& writer, const Exchange& exchange) {
+void WriteBoot(Writer& writer, const Exchange& exchange, bool proxy) {
   const boot::BootPlan& plan = exchange.plan;
   if (plan.file.empty()) {
     return;
@@ -131,6 +131,9 @@ void WriteBoot(Writer& writer, const Exchange& exchange) {
   } else if (plan.echo_pxe_client) {
     writer.Text(Option::kVendorClass, "PXEClient");
     writer.Bytes(Option::kVendorSpecific, kPxeVendorOptions);
+  } else if (proxy && exchange.boot.firmware.client_class == boot::ClientClass::kPxe) {
+    // By it iPXE knows an OFFER of ProxyDHCP.
+    writer.Text(Option::kVendorClass, "PXEClient");
   }
   if (exchange.boot.firmware.ipxe) {
     writer.Bytes(Option::kIpxe, kIpxeOptions);
@@ -220,7 +223,7 @@ Result<std::uint32_t> WriteAnswer(const Exchange& exchange, const Answer& answer
     if (answer.lease > Duration{}) {
       WriteTimes(writer, exchange, answer.lease);
     }
-    WriteBoot(writer, exchange);
+    WriteBoot(writer, exchange, answer.proxy);
     if (answer.proxy) {
       writer.Bytes(Option::kClientUuid, request.Get(Option::kClientUuid));  // PXE 2.1, table 2-3
     } else {

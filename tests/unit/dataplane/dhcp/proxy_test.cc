@@ -58,6 +58,17 @@ TEST(ProxyTest, OffersBootDataWithoutAnAddress) {
   EXPECT_EQ(lab.table.size(), 0U);
 }
 
+TEST(ProxyTest, IpxeKnowsTheOfferByItsVendorClass) {
+  DhcpLab lab(WithMode(config::DhcpMode::kProxy));
+  const auto packet = Pxe(MessageType::kDiscover).Text(Option::kUserClass, "iPXE").Build();
+  ASSERT_EQ(lab.Handle(packet), Reason::kProxyOffered);
+  EXPECT_EQ(AsText(lab.Reply().file), "http://10.77.0.1:5248/boot/ipxe");
+  EXPECT_EQ(AsText(lab.Reply().Get(Option::kVendorClass)), "PXEClient");
+  DhcpLab own;
+  ASSERT_EQ(own.Handle(packet), Reason::kOffered);
+  EXPECT_FALSE(own.Reply().Has(Option::kVendorClass));
+}
+
 TEST(ProxyTest, LeavesAllElseToTheMainServer) {
   DhcpLab lab(WithMode(config::DhcpMode::kProxy));
   EXPECT_EQ(lab.Handle(Request(MessageType::kDiscover, kMac).Build()), Reason::kNoBootData);

@@ -69,6 +69,9 @@ chmod 0755 "$stage/site/lease"
 cat > "$stage/init" <<'END'
 #!/bin/sh
 export PATH=/bin
+umask 077
+# Its own would come first in this shell.
+ip() { /bin/ip "$@"; }
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev

@@ -30,7 +30,7 @@ std::string Answer(const std::vector<std::byte>& asked, std::string_view hostnam
 }
 
 TEST(FqdnTest, TakesTheFirstLabelOfEitherEncoding) {
-  using namespace std::string_view_literals;
+  using std::string_view_literals::operator""sv;
   EXPECT_EQ(HostNameOfFqdn(Fqdn(0, "Node-1.example.org.")).view(), "node-1");
   EXPECT_EQ(HostNameOfFqdn(Fqdn(0, "node")).view(), "node");
   EXPECT_EQ(HostNameOfFqdn(Fqdn(4, "\4node\3lab\0"sv)).view(), "node");
@@ -38,7 +38,7 @@ TEST(FqdnTest, TakesTheFirstLabelOfEitherEncoding) {
 }
 
 TEST(FqdnTest, RefusesWhatIsNoName) {
-  using namespace std::string_view_literals;
+  using std::string_view_literals::operator""sv;
   for (const std::string_view text : {"", ".", "no de", "a..b", "-a", "$(x).lab", "a_b"}) {
     EXPECT_TRUE(HostNameOfFqdn(Fqdn(0, text)).empty()) << text;
   }
@@ -51,7 +51,7 @@ TEST(FqdnTest, RefusesWhatIsNoName) {
 
 // RFC 4702 4: N set, S clear, O where the client wanted S; its own encoding.
 TEST(FqdnTest, SaysThatNoNameIsRegistered) {
-  using namespace std::string_literals;
+  using std::string_literals::operator""s;
   EXPECT_EQ(Answer(Fqdn(0, "x"), "node", "lab.test"), "\x08\xFF\xFFnode.lab.test"s);
   EXPECT_EQ(Answer(Fqdn(1, "x"), "node", ""), "\x0A\xFF\xFFnode"s);
   EXPECT_EQ(Answer(Fqdn(5, "\1x"), "node", "lab"), "\x0E\xFF\xFF\4node\3lab\0"s);

@@ -127,6 +127,7 @@ void PrintRecord(const Context& context, const json::object& record) {
   }
   // An empty reference or address takes the value away.
   const bool clears = text.empty() && (option.field == "gateway" || option.field == "address" ||
+                                       option.field == "address6" || option.field == "subnet6" ||
                                        option.field == "image" || option.field == "vlan" ||
                                        option.field == "subnet" || option.field == "uuid");
   return clears ? json::value(nullptr) : json::value(json::string(text));

@@ -26,7 +26,10 @@ constexpr FieldOption kVlanOptions[] = {
     {"--mtu", "mtu", kNumber, false, true, "Bytes"},
     {"--unknown-policy", "unknown_policy", kText, false, true,
      "Machines that are not known: ignore, local, wait or enlist"},
-    {"--router-advertisement", "router_advertisement", kText, false, true, "off or no-router-here"},
+    {"--router-advertisement", "router_advertisement", kText, false, true,
+     "off, no-router-here or full"},
+    {"--router-lifetime", "router_lifetime_seconds", kNumber, false, true,
+     "Of full advertisements; 0: no default router"},
     {"--dhcp", "dhcp", kText, false, true, "on, proxy (another server gives addresses) or off"},
     {"--relays", "relays", kList, false, true, "Relay addresses outside its subnets"},
     kDescription};
@@ -75,14 +78,16 @@ constexpr FieldOption kMachineOptions[] = {
 
 constexpr Column kInterfaceColumns[] = {
     {"ID", "id"},     {"MAC", "mac"},       {"MACHINE", "machine"}, {"NAME", "name"},
-    {"VLAN", "vlan"}, {"SUBNET", "subnet"}, {"ADDRESS", "address"}};
+    {"VLAN", "vlan"}, {"SUBNET", "subnet"}, {"ADDRESS", "address"}, {"ADDRESS6", "address6"}};
 constexpr FieldOption kInterfaceOptions[] = {
     {"--machine", "machine", kText, true, false, "Whose it is, id or name"},
     {"--mac", "mac", kText, true, true, "Its MAC address"},
     {"--name", "name", kText, false, true, "As the machine calls it"},
     {"--vlan", "vlan", kText, false, true, "Where it is plugged in, id or name"},
     {"--subnet", "subnet", kText, false, true, "Of the address; found from it"},
-    {"--address", "address", kText, false, true, "Reserved for it"}};
+    {"--address", "address", kText, false, true, "Reserved for it"},
+    {"--subnet6", "subnet6", kText, false, true, "Of the IPv6 address; found from it"},
+    {"--address6", "address6", kText, false, true, "IPv6, beside an IPv4 address"}};
 
 constexpr Column kImageColumns[] = {{"ID", "id"},
                                     {"NAME", "name"},
@@ -115,7 +120,7 @@ constexpr Noun kNouns[] = {
     {"machine", "machines", "hostname", "Machines", kMachineColumns, kMachineOptions, true,
      "mac origin boot_target"},
     {"interface", "interfaces", "", "Network interfaces of machines", kInterfaceColumns,
-     kInterfaceOptions, true, "machine mac vlan subnet address"},
+     kInterfaceOptions, true, "machine mac vlan subnet address address6"},
     {"fabric", "fabrics", "name", "Fabrics: sets of VLANs", kFabricColumns, kFabricOptions, true,
      ""},
     {"vlan", "vlans", "name", "VLANs, with what becomes of unknown machines", kVlanColumns,

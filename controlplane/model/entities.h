@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -41,6 +42,7 @@ struct Vlan {
   std::uint16_t mtu = 1500;
   UnknownPolicy unknown_policy = UnknownPolicy::kIgnore;
   RouterAdvertisement router_advertisement = RouterAdvertisement::kOff;
+  std::uint16_t router_lifetime_seconds = 0;
   DhcpMode dhcp = DhcpMode::kOn;
   std::vector<IpAddress> relays;  // addresses of relays outside its subnets
 
@@ -130,12 +132,27 @@ struct Interface {
   std::string name;
   EntityId machine;
   MacAddress mac;
-  EntityId vlan;      // not set: any
-  EntityId subnet;    // of address
-  IpAddress address;  // not set: from the pool
+  EntityId vlan;       // not set: any
+  EntityId subnet;     // of address
+  IpAddress address;   // not set: from the pool
+  EntityId subnet6;    // of address6
+  IpAddress address6;  // IPv6, beside an IPv4 address; not set: from the pool
 
   friend bool operator==(const Interface&, const Interface&) = default;
 };
+
+// An address of an interface with its fields' names, whichever of the two it is.
+struct Reservation {
+  std::string_view address_field;
+  std::string_view subnet_field;
+  EntityId subnet;
+  IpAddress address;
+};
+
+[[nodiscard]] inline std::array<Reservation, 2> ReservationsOf(const Interface& interface) {
+  return {{{"address", "subnet", interface.subnet, interface.address},
+           {"address6", "subnet6", interface.subnet6, interface.address6}}};
+}
 
 struct ImageFile {
   std::string name;

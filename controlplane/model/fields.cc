@@ -18,7 +18,7 @@ constexpr std::uint64_t kDescriptionMax = 1'024;
 constexpr std::uint64_t kSmallTextMax = 256;
 
 constexpr std::string_view kUnknownPolicies[] = {"ignore", "local", "wait", "enlist"};
-constexpr std::string_view kAdvertisements[] = {"off", "no-router-here"};
+constexpr std::string_view kAdvertisements[] = {"off", "no-router-here", "full"};
 constexpr std::string_view kDhcpModes[] = {"on", "proxy", "off"};
 constexpr std::string_view kRangeKinds[] = {"dynamic", "reserved"};
 constexpr std::string_view kRangeStates[] = {"active", "draining", "revoked"};
@@ -119,7 +119,10 @@ constexpr Field kVlanFields[] = {
     Choice<&Vlan::router_advertisement>(
         "router_advertisement", kOptional, kAdvertisements,
         "no-router-here: answer router solicitations once with lifetime 0, so that firmware does "
-        "not wait."),
+        "not wait. full: advertise prefixes, MTU and DNS servers, with addresses by DHCPv6."),
+    Number<&Vlan::router_lifetime_seconds>(
+        "router_lifetime_seconds", kOptional, 0, 9000,
+        "Of full advertisements; 0: the rack is no default router."),
     Choice<&Vlan::dhcp>("dhcp", kOptional, kDhcpModes,
                         "proxy: another server gives the addresses, the racks add boot data."),
     Plain<&Vlan::relays>("relays", kIpList, kOptional,
@@ -213,6 +216,10 @@ constexpr Field kInterfaceFields[] = {
     Ref<&Interface::subnet>("subnet", kOptional, Kind::kSubnet,
                             "Of the address; found from it if not given."),
     Plain<&Interface::address>("address", kIp, kOptional, "Reserved for it; null: from the pool."),
+    Ref<&Interface::subnet6>("subnet6", kOptional, Kind::kSubnet,
+                             "Of address6; found from it if not given."),
+    Plain<&Interface::address6>("address6", kIp, kOptional,
+                                "IPv6, beside an IPv4 address; null: from the pool."),
 };
 
 constexpr Field kImageFileFields[] = {

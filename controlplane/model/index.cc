@@ -46,6 +46,7 @@ struct ReferenceLister {
     AddRef(refs, Kind::kMachine, interface.machine);
     AddRef(refs, Kind::kVlan, interface.vlan);
     AddRef(refs, Kind::kSubnet, interface.subnet);
+    AddRef(refs, Kind::kSubnet, interface.subnet6);
   }
 
   void operator()(const BootImage&) const {}
@@ -201,8 +202,10 @@ void ModelIndex::Link(const Row& row) {
   }
   if (const auto* interface = std::get_if<Interface>(&row.entity)) {
     macs_.insert_or_assign(interface->mac.ToU64(), row.id);
-    if (interface->address.is_set()) {
-      addresses_.insert_or_assign({interface->subnet, interface->address}, row.id);
+    for (const Reservation& each : ReservationsOf(*interface)) {
+      if (each.address.is_set()) {
+        addresses_.insert_or_assign({each.subnet, each.address}, row.id);
+      }
     }
   } else if (const auto* machine = std::get_if<Machine>(&row.entity)) {
     if (machine->uuid != Uuid{}) {
@@ -246,7 +249,9 @@ void ModelIndex::Unlink(const Row& row) {
   EraseOwn(names_[static_cast<std::size_t>(kind)], NameOf(row.entity), row.id);
   if (const auto* interface = std::get_if<Interface>(&row.entity)) {
     EraseOwn(macs_, interface->mac.ToU64(), row.id);
-    EraseOwn(addresses_, std::pair(interface->subnet, interface->address), row.id);
+    for (const Reservation& each : ReservationsOf(*interface)) {
+      EraseOwn(addresses_, std::pair(each.subnet, each.address), row.id);
+    }
   } else if (const auto* machine = std::get_if<Machine>(&row.entity)) {
     EraseFromSet(uuids_, machine->uuid, row.id);
   } else if (const auto* rack = std::get_if<Rack>(&row.entity)) {

@@ -143,7 +143,8 @@ void Plan::WriteGuards(EntityRef ref, const Entity* before, const Entity* after)
   }
   const auto* interface = std::get_if<Interface>(after);
   for (const EntityRef& target : ReferencesAdded(before, *after)) {
-    if (interface != nullptr && target.kind == Kind::kVlan && interface->subnet.is_set()) {
+    if (interface != nullptr && target.kind == Kind::kVlan &&
+        (interface->subnet.is_set() || interface->subnet6.is_set())) {
       continue;  // the subnet holds the VLAN, and the interface the subnet
     }
     CompareKey(StoreKey(target.kind, target.id), 0, true);
@@ -170,12 +171,15 @@ void Plan::CompareFor(EntityRef ref, const Row* before, const Entity* after) {
     }
   } else if (const auto* range = std::get_if<AddressRange>(after)) {
     freeze({.kind = Kind::kSubnet, .id = range->subnet});
-  } else if (const auto* interface = std::get_if<Interface>(after);
-             interface != nullptr && interface->address.is_set()) {
-    // The gateway must still be another address.
-    const Row* subnet_row = index_.Find(Kind::kSubnet, interface->subnet);
-    SLIP_CHECK(subnet_row != nullptr);
-    CompareKey(StoreKey(Kind::kSubnet, interface->subnet), subnet_row->modified, false);
+  } else if (const auto* interface = std::get_if<Interface>(after)) {
+    for (const Reservation& each : ReservationsOf(*interface)) {
+      if (each.address.is_set()) {
+        // The gateway must still be another address.
+        const Row* subnet_row = index_.Find(Kind::kSubnet, each.subnet);
+        SLIP_CHECK(subnet_row != nullptr);
+        CompareKey(StoreKey(Kind::kSubnet, each.subnet), subnet_row->modified, false);
+      }
+    }
   }
 }
 

@@ -101,7 +101,7 @@ class Checker {
   void NoOverlap(const Subnet& subnet, EntityId fabric);
   void Relays(const Vlan& vlan);
   void Gateway(const Subnet& subnet);
-  void Reservation(const Interface& interface);
+  void Reserved(const Interface& interface, const Reservation& reservation);
   void Domain(std::string_view domain);
 
   const ModelIndex& index_;
@@ -263,31 +263,33 @@ void Checker::operator()(const Machine& machine) {
   }
 }
 
-void Checker::Reservation(const Interface& interface) {
-  if (!interface.subnet.is_set()) {
-    Wrong("subnet", "no single subnet holds " + Text(interface.address),
+void Checker::Reserved(const Interface& interface, const Reservation& reservation) {
+  if (!reservation.subnet.is_set()) {
+    Wrong(reservation.subnet_field, "no single subnet holds " + Text(reservation.address),
           "create the subnet first, or name the one that is meant");
     return;
   }
-  const Subnet* subnet = Reference<Subnet>("subnet", Kind::kSubnet, interface.subnet);
+  const Subnet* subnet =
+      Reference<Subnet>(reservation.subnet_field, Kind::kSubnet, reservation.subnet);
   if (subnet == nullptr) {
     return;
   }
   if (interface.vlan.is_set() && interface.vlan != subnet->vlan) {
-    Wrong("subnet",
+    Wrong(reservation.subnet_field,
           "is on VLAN " + FormatId(Kind::kVlan, subnet->vlan) + ", not on the interface's",
           "change vlan and address together");
   }
-  if (!HostAddress("address", subnet->cidr, interface.address)) {
+  if (!HostAddress(reservation.address_field, subnet->cidr, reservation.address)) {
     return;
   }
-  if (interface.address == subnet->gateway) {
-    Wrong("address", Text(interface.address) + " is the gateway", "choose another address");
-  }
-  const Row* other = index_.InterfaceByAddress(interface.subnet, interface.address);
-  if (other != nullptr && other->id != self_.id) {
-    Taken("address", Text(interface.address), {.kind = Kind::kInterface, .id = other->id},
+  if (reservation.address == subnet->gateway) {
+    Wrong(reservation.address_field, Text(reservation.address) + " is the gateway",
           "choose another address");
+  }
+  const Row* other = index_.InterfaceByAddress(reservation.subnet, reservation.address);
+  if (other != nullptr && other->id != self_.id) {
+    Taken(reservation.address_field, Text(reservation.address),
+          {.kind = Kind::kInterface, .id = other->id}, "choose another address");
   }
 }
 
@@ -304,8 +306,16 @@ void Checker::operator()(const Interface& interface) {
     Taken("mac", ToText(interface.mac).view(), {.kind = Kind::kInterface, .id = other->id},
           "check the address, or delete that interface first");
   }
-  if (interface.address.is_set()) {
-    Reservation(interface);
+  for (const Reservation& each : ReservationsOf(interface)) {
+    if (each.address.is_set()) {
+      Reserved(interface, each);
+    }
+  }
+  if (interface.address6.is_set() && interface.address6.is_v4()) {
+    Wrong("address6", Text(interface.address6) + " is not an IPv6 address", "use address for it");
+  } else if (interface.address6.is_set() && interface.address.is_set() &&
+             !interface.address.is_v4()) {
+    Wrong("address", "is an IPv6 address, and so is address6", "leave one of them out");
   }
 }
 
@@ -398,24 +408,38 @@ EntityId FindSubnet(const ModelIndex& index, EntityId vlan, const IpAddress& add
   return found;
 }
 
-void CompleteInterface(const ModelIndex& index, const Interface* before, Interface& interface) {
-  if (!interface.address.is_set()) {
-    interface.subnet = {};
+// The subnet of an address that was given without one. `before` are the values it had.
+void CompleteReservation(const ModelIndex& index, const Reservation* before, EntityId vlan,
+                         const IpAddress& address, EntityId& subnet) {
+  if (!address.is_set()) {
+    subnet = {};
     return;
   }
-  if (before != nullptr && before->subnet == interface.subnet &&
-      before->address != interface.address) {
-    const Subnet* old = index.Get<Subnet>(Kind::kSubnet, interface.subnet);
-    if (old != nullptr && !old->cidr.Contains(interface.address)) {
-      interface.subnet = {};  // it followed from the old address
+  if (before != nullptr && before->subnet == subnet && before->address != address) {
+    const Subnet* old = index.Get<Subnet>(Kind::kSubnet, subnet);
+    if (old != nullptr && !old->cidr.Contains(address)) {
+      subnet = {};  // it followed from the old address
     }
   }
-  if (!interface.subnet.is_set()) {
-    interface.subnet = FindSubnet(index, interface.vlan, interface.address);
+  if (!subnet.is_set()) {
+    subnet = FindSubnet(index, vlan, address);
   }
-  const Subnet* subnet = index.Get<Subnet>(Kind::kSubnet, interface.subnet);
-  if (!interface.vlan.is_set() && subnet != nullptr) {
-    interface.vlan = subnet->vlan;
+}
+
+void CompleteInterface(const ModelIndex& index, const Interface* before, Interface& interface) {
+  std::array<Reservation, 2> old{};
+  if (before != nullptr) {
+    old = ReservationsOf(*before);
+  }
+  CompleteReservation(index, before == nullptr ? nullptr : &old[0], interface.vlan,
+                      interface.address, interface.subnet);
+  CompleteReservation(index, before == nullptr ? nullptr : &old[1], interface.vlan,
+                      interface.address6, interface.subnet6);
+  for (const EntityId id : {interface.subnet, interface.subnet6}) {
+    const Subnet* subnet = index.Get<Subnet>(Kind::kSubnet, id);
+    if (!interface.vlan.is_set() && subnet != nullptr) {
+      interface.vlan = subnet->vlan;
+    }
   }
 }
 
@@ -474,10 +498,11 @@ std::vector<UniqueKey> UniqueKeysOf(EntityRef ref, const Entity& entity) {
            "vid");
   } else if (const auto* interface = std::get_if<Interface>(&entity)) {
     AddKey(keys, "mac/" + std::string(ToText(interface->mac).view()), "mac");
-    if (interface->address.is_set()) {
-      AddKey(keys,
-             "addr/" + FormatId(Kind::kSubnet, interface->subnet) + "/" + Text(interface->address),
-             "address");
+    for (const Reservation& each : ReservationsOf(*interface)) {
+      if (each.address.is_set()) {
+        AddKey(keys, "addr/" + FormatId(Kind::kSubnet, each.subnet) + "/" + Text(each.address),
+               each.address_field);
+      }
     }
   } else if (const auto* rack = std::get_if<Rack>(&entity)) {
     AddKey(keys, "rackkey/" + rack->public_key, "public_key");

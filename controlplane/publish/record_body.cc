@@ -19,6 +19,7 @@ struct Encoding {
                               .mtu = vlan.mtu,
                               .unknown_policy = vlan.unknown_policy,
                               .router_advertisement = vlan.router_advertisement,
+                              .router_lifetime_s = vlan.router_lifetime_seconds,
                               .dhcp = vlan.dhcp,
                               .relays = {},
                               .name = std::string_view(vlan.name)};
@@ -67,12 +68,21 @@ struct Encoding {
   }
 
   ByteSpan operator()(const model::Interface& interface) const {
-    return encoder.Encode(config::InterfaceRecord{.id = id,
-                                                  .machine = interface.machine.value,
-                                                  .mac = interface.mac,
-                                                  .vlan = interface.vlan.value,
-                                                  .subnet = interface.subnet.value,
-                                                  .address = interface.address});
+    config::InterfaceRecord record{.id = id,
+                                   .machine = interface.machine.value,
+                                   .mac = interface.mac,
+                                   .vlan = interface.vlan.value};
+    // Racks keep one of each family; the field `address` takes either.
+    for (const model::Reservation& each : model::ReservationsOf(interface)) {
+      if (each.address.is_set() && each.address.is_v4()) {
+        record.subnet = each.subnet.value;
+        record.address = each.address;
+      } else if (each.address.is_set()) {
+        record.subnet6 = each.subnet.value;
+        record.address6 = each.address;
+      }
+    }
+    return encoder.Encode(record);
   }
 
   ByteSpan operator()(const model::ServedInterface& served) const {

@@ -29,9 +29,19 @@ void Finish(BootPlan& plan, PlanKind kind, std::string_view reason) {
   plan.reason = reason;
 }
 
+// RFC 4578 2.1: without the option it is a BIOS machine. But none of those boots by IPv6.
+const ArchitectureRow* RowOf(const BootRequest& request) {
+  Firmware firmware = request.firmware;
+  if (!firmware.has_architecture && request.server.is_set() && !request.server.is_v4()) {
+    firmware.architecture = kArchitectureUefiX64;
+    firmware.has_architecture = true;
+  }
+  return boot::RowOf(firmware, request.mac);
+}
+
 Goal LauncherGoal(const BootRequest& request, const config::Snapshot& snapshot,
                   std::string_view reason) {
-  const ArchitectureRow* row = RowOf(request.firmware, request.mac);
+  const ArchitectureRow* row = RowOf(request);
   const std::string_view architecture = row == nullptr ? "" : row->image_architecture;
   return {PlanKind::kScript, architecture.empty() ? nullptr : snapshot.LauncherFor(architecture),
           reason};
@@ -134,7 +144,7 @@ const LoaderFile* FindLoader(const ArchitectureRow& row, const config::Snapshot&
 void ChooseLoader(const BootRequest& request, const Goal& goal, const config::Snapshot& snapshot,
                   BootPlan& plan) {
   const Firmware& firmware = request.firmware;
-  const ArchitectureRow* row = RowOf(firmware, request.mac);
+  const ArchitectureRow* row = RowOf(request);
   if (!Try(plan, row != nullptr, "architecture-known", "the architecture is in the table")) {
     return Finish(plan, PlanKind::kNothing, "unknown-architecture");
   }
@@ -185,6 +195,16 @@ void ChooseForIpxe(const BootRequest& request, const Goal& goal, const config::S
   Finish(plan, PlanKind::kScript, "ipxe-script");
 }
 
+void AppendHost(Url& url, const IpAddress& host) {
+  if (host.is_v4()) {
+    (void)url.Append(ToText(host));
+    return;
+  }
+  (void)url.push_back('[');
+  (void)url.Append(ToText(host));
+  (void)url.push_back(']');
+}
+
 }  // namespace
 
 BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) noexcept {
@@ -219,6 +239,11 @@ BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) no
     Finish(plan, PlanKind::kNothing, "not-a-boot-client");
     return plan;
   }
+  if (!Try(plan, request.server.is_set(), "rack-address",
+           "the rack has an address of the client's family on the link")) {
+    Finish(plan, PlanKind::kNothing, "no-rack-address");
+    return plan;
+  }
   if (Try(plan, request.stage == Stage::kIpxe, "stage-ipxe", "iPXE is running already")) {
     ChooseForIpxe(request, goal, snapshot, plan);
   } else {
@@ -241,19 +266,27 @@ void FindMachine(const config::Snapshot& snapshot, BootRequest& request) noexcep
   request.machine = snapshot.MachineById(interface->machine);
 }
 
-Url RackUrl(Ipv4Address server, std::string_view path) noexcept {
+Url RackUrl(const IpAddress& server, std::string_view path) noexcept {
   Url url("http://");
-  (void)url.Append(ToText(server));
+  AppendHost(url, server);
   (void)url.Append(":5248");
   static_assert(kHttpPort == 5248);
   (void)url.Append(path);
   return url;
 }
 
-Url FileUrl(Ipv4Address server, std::string_view name) noexcept {
+Url FileUrl(const IpAddress& server, std::string_view name) noexcept {
   Url path(kFilesPrefix);
   (void)path.Append(name);
   return RackUrl(server, path);
+}
+
+Url TftpUrl(const IpAddress& server, std::string_view name) noexcept {
+  Url url("tftp://");
+  AppendHost(url, server);
+  (void)url.push_back('/');
+  (void)url.Append(name);
+  return url;
 }
 
 std::string_view ToString(PlanKind kind) noexcept {

@@ -29,7 +29,7 @@ struct BootRequest {
   Firmware firmware;
   Transport transport = Transport::kDhcp;
   Stage stage = Stage::kFirmware;
-  Ipv4Address server;  // the rack's address towards this machine: goes into URLs
+  IpAddress server;  // the rack's address towards this machine: goes into URLs
 };
 
 enum class PlanKind : std::uint8_t {
@@ -79,10 +79,12 @@ struct BootPlan {
 // An interface that is bound to another VLAN does not count (detail in dataplane/boot/identity.h).
 void FindMachine(const config::Snapshot& snapshot, BootRequest& request) noexcept;
 
-// "http://10.77.0.1:5248" + path.
-[[nodiscard]] Url RackUrl(Ipv4Address server, std::string_view path) noexcept;
+// "http://10.77.0.1:5248" + path; "http://[2001:db8::1]:5248" + path (RFC 3986 3.2.2).
+[[nodiscard]] Url RackUrl(const IpAddress& server, std::string_view path) noexcept;
 // Of a file of the snapshot.
-[[nodiscard]] Url FileUrl(Ipv4Address server, std::string_view name) noexcept;
+[[nodiscard]] Url FileUrl(const IpAddress& server, std::string_view name) noexcept;
+// "tftp://[2001:db8::1]/" + name: DHCPv6 has no names without an address (RFC 5970 3.1).
+[[nodiscard]] Url TftpUrl(const IpAddress& server, std::string_view name) noexcept;
 
 [[nodiscard]] std::string_view ToString(PlanKind kind) noexcept;
 

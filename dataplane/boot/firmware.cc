@@ -7,7 +7,6 @@
 namespace slipway::boot {
 namespace {
 
-constexpr std::string_view kIpxeUserClass = "iPXE";
 constexpr std::uint8_t kIpxeFeatureHttp = 19;
 constexpr std::uint8_t kIpxeFeatureBzImage = 24;
 constexpr std::uint8_t kIpxeFeatureEfi = 36;

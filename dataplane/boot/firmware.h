@@ -13,6 +13,9 @@ namespace slipway::boot {
 enum class ClientClass : std::uint8_t { kOther, kPxe, kHttp };
 
 inline constexpr std::size_t kOniePlatformBytesMax = 47;
+inline constexpr std::string_view kIpxeUserClass = "iPXE";
+inline constexpr std::uint16_t kArchitectureBios = 0;
+inline constexpr std::uint16_t kArchitectureUefiX64 = 7;
 
 // Who is asking. Built by FirmwareFromOptions, or by hand where no DHCP options are at hand.
 struct Firmware {
@@ -26,13 +29,14 @@ struct Firmware {
   FixedString<kOniePlatformBytesMax> onie_platform;  // "x86_64-acme_sw1-r0"; empty: not said
   // A BMC, switch, PDU or printer by its vendor class: never gets boot data, whatever else it says.
   bool infrastructure = false;
+  bool asks_boot_file = false;  // DHCPv6: option 59 is on its list of requested options
   bool has_uuid = false;
   config::Uuid uuid{};  // option 97 after its type byte, in SMBIOS's mixed order
 
   // True for firmware and boot loaders: everything that may be given a boot file.
   [[nodiscard]] bool boots() const noexcept {
-    return !infrastructure &&
-           (ipxe || onie || client_class != ClientClass::kOther || has_architecture);
+    return !infrastructure && (ipxe || onie || client_class != ClientClass::kOther ||
+                               has_architecture || asks_boot_file);
   }
 };
 

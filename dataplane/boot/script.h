@@ -16,7 +16,7 @@ inline constexpr int kWaitSeconds = 15;
 
 struct ScriptContext {
   MacAddress mac;
-  Ipv4Address server;
+  IpAddress server;
   std::string_view token;     // goes to the launcher only: plain [A-Za-z0-9_.-]+
   std::string_view hostname;  // shown on the console; may be empty
 };

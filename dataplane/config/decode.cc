@@ -111,6 +111,7 @@ Result<VlanRecord> DecodeVlan(RecordId id, ByteSpan body) {
       EnumOr(from.unknown_policy(), schema::UnknownPolicy::MAX, UnknownPolicy::kIgnore);
   vlan.router_advertisement = EnumOr(from.router_advertisement(), schema::RouterAdvertisement::MAX,
                                      RouterAdvertisement::kOff);
+  vlan.router_lifetime_s = from.router_lifetime_s();
   // A mode of a newer region that we do not know: silence harms least.
   vlan.dhcp = EnumOr(from.dhcp(), schema::DhcpMode::MAX, DhcpMode::kOff);
   SLIP_TRY(Assign(vlan.relays, from.relays()));
@@ -183,7 +184,9 @@ Result<InterfaceRecord> DecodeInterface(RecordId id, ByteSpan body) {
                          .mac = MacAddress::FromU64(from.mac()),
                          .vlan = from.vlan(),
                          .subnet = from.subnet(),
-                         .address = ToAddress(from.address())};
+                         .address = ToAddress(from.address()),
+                         .subnet6 = from.subnet6(),
+                         .address6 = ToAddress(from.address6())};
 }
 
 Result<ServedInterfaceRecord> DecodeServedInterface(RecordId id, ByteSpan body) {

@@ -59,7 +59,7 @@ ByteSpan RecordEncoder::Encode(const VlanRecord& vlan, RecordId fabric) {
       schema::CreateVlan(buffer_->builder, fabric, vlan.vid, vlan.mtu, name,
                          static_cast<schema::UnknownPolicy>(vlan.unknown_policy),
                          static_cast<schema::RouterAdvertisement>(vlan.router_advertisement),
-                         static_cast<schema::DhcpMode>(vlan.dhcp), relays));
+                         static_cast<schema::DhcpMode>(vlan.dhcp), relays, vlan.router_lifetime_s));
 }
 
 ByteSpan RecordEncoder::Encode(const SubnetRecord& subnet) {
@@ -102,9 +102,11 @@ ByteSpan RecordEncoder::Encode(const MachineRecord& machine) {
 ByteSpan RecordEncoder::Encode(const InterfaceRecord& interface) {
   buffer_->builder.Clear();
   const schema::Address address = ToWire(interface.address);
+  const schema::Address address6 = ToWire(interface.address6);
   return buffer_->Finish(schema::CreateInterface(
       buffer_->builder, interface.machine, interface.mac.ToU64(), interface.vlan, interface.subnet,
-      interface.address.is_set() ? &address : nullptr));
+      interface.address.is_set() ? &address : nullptr, interface.subnet6,
+      interface.address6.is_set() ? &address6 : nullptr));
 }
 
 ByteSpan RecordEncoder::Encode(const ServedInterfaceRecord& served) {

@@ -16,7 +16,7 @@ namespace slipway::config {
 using RecordId = std::uint64_t;
 
 enum class UnknownPolicy : std::uint8_t { kIgnore = 0, kLocal = 1, kWait = 2, kEnlist = 3 };
-enum class RouterAdvertisement : std::uint8_t { kOff = 0, kNoRouterHere = 1 };
+enum class RouterAdvertisement : std::uint8_t { kOff = 0, kNoRouterHere = 1, kFull = 2 };
 // Whose the addresses of a VLAN are: ours; another server's, and we add boot data (ProxyDHCP); or
 // nobody asks us.
 enum class DhcpMode : std::uint8_t { kOn = 0, kProxy = 1, kOff = 2 };
@@ -44,6 +44,7 @@ struct VlanRecord {
   std::uint16_t mtu = 1500;
   UnknownPolicy unknown_policy = UnknownPolicy::kIgnore;
   RouterAdvertisement router_advertisement = RouterAdvertisement::kOff;
+  std::uint16_t router_lifetime_s = 0;  // of kFull
   DhcpMode dhcp = DhcpMode::kOn;
   FixedVector<IpAddress, kRelaysPerVlanMax> relays;  // giaddrs outside its subnets
   FixedString<63> name;
@@ -86,7 +87,9 @@ struct InterfaceRecord {
   MacAddress mac;
   RecordId vlan = 0;    // 0: any
   RecordId subnet = 0;  // of address
-  IpAddress address;    // not set: from the pool
+  IpAddress address;    // IPv4; not set: from the pool
+  RecordId subnet6 = 0;
+  IpAddress address6;  // likewise, IPv6
 };
 
 struct ServedInterfaceRecord {

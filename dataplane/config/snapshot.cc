@@ -338,9 +338,11 @@ void SnapshotBuilder::State::Unindex(const InterfaceRecord& interface) {
   if (mac != nullptr && mac->interface == interface.id) {
     big.macs.Remove(interface.mac.ToU64(), big.edit);
   }
-  const AddressEntry* const address = big.addresses.Find(interface.address);
-  if (address != nullptr && address->interface == interface.id) {
-    big.addresses.Remove(interface.address, big.edit);
+  for (const IpAddress& each : {interface.address, interface.address6}) {
+    const AddressEntry* const address = big.addresses.Find(each);
+    if (address != nullptr && address->interface == interface.id) {
+      big.addresses.Remove(each, big.edit);
+    }
   }
 }
 
@@ -378,7 +380,8 @@ Result<void> SnapshotBuilder::State::PutInterface(const InterfaceRecord& interfa
     const Stored<InterfaceRecord> before = *old;
     SLIP_TRY(big.interfaces.Put({.record = interface, .hash = body_hash}, big.edit));
     hash.Subtract(before.hash);
-    if (before.record.mac != interface.mac || before.record.address != interface.address) {
+    if (before.record.mac != interface.mac || before.record.address != interface.address ||
+        before.record.address6 != interface.address6) {
       Unindex(before.record);
     }
   } else {
@@ -386,9 +389,10 @@ Result<void> SnapshotBuilder::State::PutInterface(const InterfaceRecord& interfa
   }
   hash.Add(body_hash);
   SLIP_TRY(big.macs.Put({.mac = interface.mac.ToU64(), .interface = interface.id}, big.edit));
-  if (interface.address.is_set()) {
-    SLIP_TRY(
-        big.addresses.Put({.address = interface.address, .interface = interface.id}, big.edit));
+  for (const IpAddress& each : {interface.address, interface.address6}) {
+    if (each.is_set()) {
+      SLIP_TRY(big.addresses.Put({.address = each, .interface = interface.id}, big.edit));
+    }
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include "dataplane/base/random.h"
 #include "dataplane/dhcp/exchange.h"
 #include "dataplane/dhcp/fqdn.h"
+#include "dataplane/dhcp/rules.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -49,15 +50,10 @@ void WriteAddresses(Writer& writer, Option option,
   writer.Bytes(option, list.written());
 }
 
-// T1 is spread over its last tenth by client, so that a fleet that came up at once does not come
-// back at once.
 void WriteTimes(Writer& writer, const Exchange& exchange, Duration lease) {
   const auto seconds = static_cast<std::uint32_t>(lease.seconds());
-  const std::uint64_t hash = Mix64(exchange.client.key.low ^ exchange.client.key.high);
-  const std::uint32_t spread = seconds / 20;
   writer.U32(Option::kLeaseTime, seconds);
-  writer.U32(Option::kRenewalTime,
-             seconds / 2 - static_cast<std::uint32_t>(hash % (std::uint64_t{spread} + 1)));
+  writer.U32(Option::kRenewalTime, RenewalSeconds(exchange.client.key, seconds));
   writer.U32(Option::kRebindingTime, seconds - seconds / 8);
 }
 

@@ -2,18 +2,15 @@
 
 #include <algorithm>
 
-#include "dataplane/base/random.h"
 #include "dataplane/boot/identity.h"
 #include "dataplane/dhcp/exchange.h"
 #include "dataplane/dhcp/fqdn.h"
+#include "dataplane/dhcp/rules.h"
 
 namespace slipway::dhcp {
 namespace {
 
 using Exchange = Dhcp4Engine::Exchange;
-
-// Shorter ones would renew more often than anybody can want.
-constexpr std::uint32_t kLeaseSecondsMin = 30;
 
 // Stays kCount while nothing speaks against an answer.
 constexpr Reason kGoOn = Reason::kCount;
@@ -149,42 +146,6 @@ const config::SubnetRecord* FirstSubnet(const Exchange& exchange, Ipv4Address wa
   return first;
 }
 
-Duration LeaseFor(const Exchange& exchange) {
-  const bool boots = exchange.boot.firmware.boots();
-  return Duration::Seconds(std::max(kLeaseSecondsMin, boots ? exchange.subnet->boot_lease_seconds
-                                                            : exchange.subnet->lease_seconds));
-}
-
-// Reserved for somebody else by now.
-bool IsAnothers(const Exchange& exchange, Ipv4Address address) {
-  const config::InterfaceRecord* owner = exchange.snapshot.InterfaceByAddress(address);
-  return owner != nullptr && owner->mac != exchange.client.mac;
-}
-
-// It has a reservation by now, which nobody else holds.
-bool MustMove(const Exchange& exchange, const lease::LeaseTable& leases, Ipv4Address address) {
-  if (exchange.reserved.is_any() || exchange.reserved == address) {
-    return false;
-  }
-  const lease::Lease* there = leases.ByAddress(exchange.reserved);
-  return there == nullptr || there->client == exchange.client.key ||
-         (there->state != lease::State::kBound && there->state != lease::State::kDeclined);
-}
-
-// In no pool any more and not the client's by reservation: its range was removed, is drained or
-// revoked, or the reservation is gone.
-bool IsLeaving(const Exchange& exchange, const lease::Lease* lease, Ipv4Address address) {
-  return lease != nullptr && lease->pool == lease::kNoPool && address != exchange.reserved;
-}
-
-bool IsRevoked(const config::Snapshot& snapshot, config::RecordId subnet, Ipv4Address address) {
-  return std::ranges::any_of(snapshot.RangesOf(subnet), [&](const config::RangeRecord& range) {
-    return range.kind == config::RangeKind::kDynamic &&
-           range.state == config::RangeState::kRevoked && range.first <= IpAddress(address) &&
-           IpAddress(address) <= range.last;
-  });
-}
-
 // One step per packet of a machine that boots: its trace. Plain clients make none.
 void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok) {
   if (!exchange.boot.firmware.boots()) {
@@ -203,11 +164,9 @@ void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, boo
   (void)exchange.effects.steps.push_back(step);
 }
 
-void GiveNoBootFile(Exchange& exchange) {
+void EndLoop(Exchange& exchange) {
   exchange.loop = true;
-  exchange.plan.kind = boot::PlanKind::kNothing;
-  exchange.plan.reason = "boot-loop";
-  exchange.plan.file.clear();
+  GiveNoBootFile(exchange.plan);
 }
 
 // An OFFER or ACK of somebody: of the server that the VLAN belongs to, or of one that should not be
@@ -419,12 +378,14 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
   if (exchange.plan.kind == boot::PlanKind::kLoader &&
       exchange.Note(loops_.IsBlocked(exchange.client.mac, now), "boot-loop",
                     "it was given the same loader again and again")) {
-    GiveNoBootFile(exchange);
+    EndLoop(exchange);
   }
-  const Reason reason = Send(
-      exchange,
-      {.type = MessageType::kOffer, .yiaddr = *offer, .lease = LeaseFor(exchange), .message = {}},
-      Reason::kOffered);
+  const Reason reason = Send(exchange,
+                             {.type = MessageType::kOffer,
+                              .yiaddr = *offer,
+                              .lease = LeaseFor(*exchange.subnet, exchange.boot.firmware),
+                              .message = {}},
+                             Reason::kOffered);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
   ProbeOffer(exchange, *offer);
   return reason;
@@ -479,10 +440,11 @@ Reason Dhcp4Engine::OnRenew(Exchange& exchange) {
 
 // Binds what Check or Claim allowed, unless the model says otherwise by now.
 Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
-  if (exchange.Note(IsAnothers(exchange, address), "address-reserved-for-another",
-                    "by now the address is reserved for another") ||
-      exchange.Note(MustMove(exchange, *leases_, address), "client-must-move",
-                    "by now another address is reserved for it, and free", exchange.reserved)) {
+  if (exchange.Note(IsAnothers(exchange.snapshot, address, exchange.client.mac),
+                    "address-reserved-for-another", "by now the address is reserved for another") ||
+      exchange.Note(MustMove(*leases_, exchange.client.key, exchange.reserved, address),
+                    "client-must-move", "by now another address is reserved for it, and free",
+                    exchange.reserved)) {
     return EndAndNak(exchange, address, "reserved otherwise");
   }
   const config::SubnetRecord* subnet = FindSubnet(exchange.snapshot, exchange.vlan->id, address);
@@ -492,9 +454,9 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   if (subnet != exchange.subnet) {
     exchange.ChooseSubnet(subnet);
   }
-  Duration lease = LeaseFor(exchange);
+  Duration lease = LeaseFor(*exchange.subnet, exchange.boot.firmware);
   const lease::Lease* held = leases_->ByAddress(address);
-  if (exchange.Note(IsLeaving(exchange, held, address), "address-leaves",
+  if (exchange.Note(IsLeaving(held, exchange.reserved), "address-leaves",
                     "its range is gone, drained or revoked, or its reservation is gone", address)) {
     // What was promised is kept and not prolonged, unless the range is revoked.
     const bool kept =
@@ -617,7 +579,7 @@ Reason Dhcp4Engine::OnProxy(Exchange& exchange) {
   if (!second) {
     GuardLoop(exchange);
   } else if (loops_.IsBlocked(exchange.client.mac, exchange.now.instant)) {
-    GiveNoBootFile(exchange);
+    EndLoop(exchange);
   }
   if (exchange.loop) {
     return Reason::kNoBootData;
@@ -651,25 +613,10 @@ Reason Dhcp4Engine::Send(Exchange& exchange, const Answer& answer, Reason reason
 // The same loader again and again, and never iPXE's own question: give no boot file for a while, so
 // that the firmware goes on, and say so.
 void Dhcp4Engine::GuardLoop(Exchange& exchange) {
-  const MacAddress mac = exchange.client.mac;
-  if (mac.is_zero() || !exchange.boot.firmware.boots()) {
-    return;
-  }
   const bool explaining = exchange.explaining();
-  if (exchange.plan.kind != boot::PlanKind::kLoader) {
-    if (!explaining) {
-      loops_.Progress(mac);
-    }
-    return;
-  }
-  std::uint64_t key = 0;
-  for (const char c : exchange.plan.file.view()) {
-    key = Mix64(key ^ static_cast<std::uint64_t>(c));
-  }
-  const std::uint32_t xid = exchange.message.xid;
-  const Instant now = exchange.now.instant;
   const boot::LoopVerdict verdict =
-      explaining ? loops_.Preview(mac, key, xid, now) : loops_.Observe(mac, key, xid, now);
+      dhcp::GuardLoop(loops_, exchange.client.mac, exchange.boot.firmware, exchange.plan,
+                      exchange.message.xid, exchange.now.instant, explaining);
   if (!exchange.Note(verdict != boot::LoopVerdict::kFine, "boot-loop",
                      "it was given the same loader again and again")) {
     return;
@@ -678,7 +625,7 @@ void Dhcp4Engine::GuardLoop(Exchange& exchange) {
     counters_.loops_found.Add(explaining ? 0 : 1);
     AddStep(exchange, boot::StepKind::kLoop, exchange.plan.file, false);
   }
-  GiveNoBootFile(exchange);
+  EndLoop(exchange);
 }
 
 }  // namespace slipway::dhcp

@@ -80,7 +80,7 @@ Content BootContent::ResolveScript(const ContentRequest& request, const Serving&
   const Peer* const peer = parts_.peers->Find(request.peer);
   const config::InterfaceRecord* const reserved =
       serving.snapshot->InterfaceByAddress(request.peer);
-  if ((peer == nullptr && reserved == nullptr) || !request.local.is_v4()) {
+  if (peer == nullptr && reserved == nullptr) {
     counters_.unknown_peers.Add();
     return {.kind = ContentKind::kNone};
   }
@@ -89,7 +89,7 @@ Content BootContent::ResolveScript(const ContentRequest& request, const Serving&
       .vlan = serving.snapshot->VlanById(peer != nullptr ? peer->vlan : reserved->vlan),
       .transport = boot::Transport::kHttp,
       .stage = boot::Stage::kIpxe,
-      .server = request.local.v4()};
+      .server = request.local};
   ask.firmware.ipxe = true;
   boot::FindMachine(*serving.snapshot, ask);
   const boot::BootPlan plan = boot::Decide(ask, *serving.snapshot);

@@ -26,6 +26,7 @@ inline constexpr config::RecordId kSubnet6 = 11;
 inline constexpr config::RecordId kRange6 = 110;
 inline constexpr config::RecordId kRelayVlan = 2;
 inline constexpr config::RecordId kRelaySubnet = 20;
+inline constexpr config::RecordId kRelaySubnet6 = 21;
 inline constexpr Ipv4Address kRack{0x0A4D'0001};
 inline constexpr Ipv4Address kPoolFirst{0x0A4D'0064};
 inline constexpr Ipv4Address kPoolLast{0x0A4D'00C7};

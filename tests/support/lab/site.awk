@@ -34,7 +34,7 @@ BEGIN {
   keys["site"] = " name state_dir "
   keys["interface"] = " name vlan "
   keys["vlan"] = " name description fabric vid mtu unknown_policy router_advertisement" \
-    " dhcp relays "
+    " router_lifetime_seconds dhcp relays "
   keys["subnet"] = " name description vlan cidr gateway dns_servers ntp_servers domain" \
     " lease_seconds boot_lease_seconds "
   keys["range"] = " description subnet kind first last state "

@@ -90,6 +90,31 @@ TEST_F(MutationsTest, ReservationsAreCheckedAgainstTheSubnet) {
   EXPECT_TRUE(create("10.0.0.8"));
 }
 
+TEST_F(MutationsTest, AnInterfaceMayReserveOneAddressOfEachFamily) {
+  const EntityId six =
+      Make(Kind::kSubnet, R"({"name":"six","vlan":"boot","cidr":"2001:db8::/64"})");
+  const EntityId id = Make(Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:01",
+                              "address":"10.0.0.7","address6":"2001:db8::7"})");
+  EXPECT_EQ(Get<Interface>(Kind::kInterface, id).subnet, subnet_);
+  EXPECT_EQ(Get<Interface>(Kind::kInterface, id).subnet6, six);
+  const auto create = [&](std::string_view fields) {
+    return Create(Kind::kInterface,
+                  R"({"machine":"node-1","mac":"52:54:00:00:00:02",)" + std::string(fields) + "}");
+  };
+  ExpectRefusal(create(R"("address6":"2001:db8::7")"), RefusalKind::kConflict, "ifc-");
+  ExpectRefusal(create(R"("address":"2001:db8::7")"), RefusalKind::kConflict, "ifc-");
+  ExpectRefusal(create(R"("address6":"10.0.0.9")"), RefusalKind::kInvalid, "not an IPv6 address");
+  ExpectRefusal(create(R"("address6":"2001:db8:9::7")"), RefusalKind::kInvalid, "no single subnet");
+  ExpectRefusal(create(R"("address":"2001:db8::8","address6":"2001:db8::9")"),
+                RefusalKind::kInvalid, "so is address6");
+  EXPECT_TRUE(create(R"("address6":"2001:db8::8")"));
+  // The subnet stays while somebody has an address in it.
+  ExpectRefusal(Delete(Kind::kSubnet, six), RefusalKind::kConflict, "ifc-");
+  EXPECT_TRUE(Patch(Kind::kInterface, id, R"({"address6":null})"));
+  EXPECT_FALSE(Get<Interface>(Kind::kInterface, id).subnet6.is_set());
+  EXPECT_EQ(Get<Interface>(Kind::kInterface, id).address, *IpAddress::Parse("10.0.0.7"));
+}
+
 TEST_F(MutationsTest, AddressOfNoSubnetIsRefused) {
   ExpectRefusal(Create(Kind::kInterface,
                        R"({"machine":"node-1","mac":"52:54:00:00:00:01","address":"10.9.0.7"})"),

@@ -79,12 +79,14 @@ TEST(ConfigCodecTest, MachineAndInterfaceComeBackAsTheyWere) {
 
   const InterfaceRecord interface {
     .id = 6, .machine = 5, .mac = MacAddress::FromU64(0x52540000ABCD), .vlan = 3, .subnet = 7,
-    .address = Address("10.1.0.99")
+    .address = Address("10.1.0.99"), .subnet6 = 8, .address6 = Address("2001:db8::99")
   };
   const auto back = DecodeInterface(6, encoder.Encode(interface));
   ASSERT_TRUE(back);
   EXPECT_EQ(back->mac, interface.mac);
   EXPECT_EQ(back->address, interface.address);
+  EXPECT_EQ(back->subnet6, 8U);
+  EXPECT_EQ(back->address6, interface.address6);
   EXPECT_EQ(back->machine, 5U);
 }
 
@@ -104,7 +106,8 @@ TEST(ConfigCodecTest, VlanRangeAndServedInterfaceComeBack) {
   RecordEncoder encoder;
   VlanRecord vlan{.id = 3, .vid = 100, .mtu = 9000, .name = "prod"sv};
   vlan.unknown_policy = UnknownPolicy::kEnlist;
-  vlan.router_advertisement = RouterAdvertisement::kNoRouterHere;
+  vlan.router_advertisement = RouterAdvertisement::kFull;
+  vlan.router_lifetime_s = 1800;
   vlan.dhcp = DhcpMode::kProxy;
   ASSERT_TRUE(vlan.relays.push_back(IpAddress(*Ipv4Address::Parse("192.168.255.1"))));
   const auto vlan_back = DecodeVlan(3, encoder.Encode(vlan));
@@ -112,7 +115,8 @@ TEST(ConfigCodecTest, VlanRangeAndServedInterfaceComeBack) {
   EXPECT_EQ(vlan_back->vid, 100);
   EXPECT_EQ(vlan_back->mtu, 9000);
   EXPECT_EQ(vlan_back->unknown_policy, UnknownPolicy::kEnlist);
-  EXPECT_EQ(vlan_back->router_advertisement, RouterAdvertisement::kNoRouterHere);
+  EXPECT_EQ(vlan_back->router_advertisement, RouterAdvertisement::kFull);
+  EXPECT_EQ(vlan_back->router_lifetime_s, 1800);
   EXPECT_EQ(vlan_back->dhcp, DhcpMode::kProxy);
   EXPECT_EQ(vlan_back->relays, vlan.relays);
 

@@ -1,0 +1,73 @@
+#include "dataplane/dhcp/rules.h"
+
+#include <algorithm>
+
+#include "dataplane/base/random.h"
+
+namespace slipway::dhcp {
+
+Duration LeaseFor(const config::SubnetRecord& subnet, const boot::Firmware& firmware) noexcept {
+  return Duration::Seconds(std::max(
+      kLeaseSecondsMin, firmware.boots() ? subnet.boot_lease_seconds : subnet.lease_seconds));
+}
+
+std::uint32_t RenewalSeconds(const lease::ClientKey& key, std::uint32_t lease_seconds) noexcept {
+  const std::uint64_t spread = std::uint64_t{lease_seconds / 20} + 1;
+  return lease_seconds / 2 - static_cast<std::uint32_t>(Mix64(key.low ^ key.high) % spread);
+}
+
+bool IsAnothers(const config::Snapshot& snapshot, const IpAddress& address,
+                MacAddress mac) noexcept {
+  const config::InterfaceRecord* owner = snapshot.InterfaceByAddress(address);
+  return owner != nullptr && owner->mac != mac;
+}
+
+bool MustMove(const lease::LeaseTable& leases, const lease::ClientKey& client,
+              const IpAddress& reserved, const IpAddress& address) noexcept {
+  if (!reserved.is_set() || reserved == address) {
+    return false;
+  }
+  const lease::Lease* there = leases.ByAddress(reserved);
+  return there == nullptr || there->client == client ||
+         (there->state != lease::State::kBound && there->state != lease::State::kDeclined);
+}
+
+bool IsLeaving(const lease::Lease* lease, const IpAddress& reserved) noexcept {
+  return lease != nullptr && lease->pool == lease::kNoPool && lease->address != reserved;
+}
+
+bool IsRevoked(const config::Snapshot& snapshot, config::RecordId subnet,
+               const IpAddress& address) noexcept {
+  return std::ranges::any_of(snapshot.RangesOf(subnet), [&](const config::RangeRecord& range) {
+    return range.kind == config::RangeKind::kDynamic &&
+           range.state == config::RangeState::kRevoked && range.first <= address &&
+           address <= range.last;
+  });
+}
+
+boot::LoopVerdict GuardLoop(boot::LoopGuard& loops, MacAddress mac, const boot::Firmware& firmware,
+                            const boot::BootPlan& plan, std::uint32_t xid, Instant now,
+                            bool preview) noexcept {
+  if (mac.is_zero() || !firmware.boots()) {
+    return boot::LoopVerdict::kFine;
+  }
+  if (plan.kind != boot::PlanKind::kLoader) {
+    if (!preview) {
+      loops.Progress(mac);
+    }
+    return boot::LoopVerdict::kFine;
+  }
+  std::uint64_t key = 0;
+  for (const char c : plan.file.view()) {
+    key = Mix64(key ^ static_cast<std::uint64_t>(c));
+  }
+  return preview ? loops.Preview(mac, key, xid, now) : loops.Observe(mac, key, xid, now);
+}
+
+void GiveNoBootFile(boot::BootPlan& plan) noexcept {
+  plan.kind = boot::PlanKind::kNothing;
+  plan.reason = "boot-loop";
+  plan.file.clear();
+}
+
+}  // namespace slipway::dhcp

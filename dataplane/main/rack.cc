@@ -137,10 +137,11 @@ class LeaseRestorer final : public journal::RecoveryVisitor {
                : std::max(1U, std::thread::hardware_concurrency());
 }
 
-// 32 bytes in a 0600 file, made at first start.
-[[nodiscard]] Result<service::TokenKey> LoadTokenKey(const std::string& path) {
-  service::TokenKey key{};
-  std::array<char, 2 * key.size() + 1> hex{};
+// Random bytes in a 0600 file, made at first start.
+template <std::size_t N>
+[[nodiscard]] Result<std::array<std::uint8_t, N>> LoadRandomBytes(const std::string& path) {
+  std::array<std::uint8_t, N> key{};
+  std::array<char, 2 * N + 1> hex{};
   Result<std::string> text = link::ReadSecretFile(path);
   if (!text && text.error().code == ErrorCode::kNotFound) {
     randombytes_buf(key.data(), key.size());
@@ -185,8 +186,9 @@ struct Rack::Parts {
   std::unique_ptr<images::Store> images;
   std::unique_ptr<InterfaceMonitor> monitor;
   service::HostInterfaces interfaces;
-  std::vector<std::uint32_t> joined;  // interfaces that listen for router solicitations
+  std::vector<std::uint32_t> joined;  // interfaces that listen for solicitations
   int icmpv6_fd = -1;                 // the driver's
+  int dhcp6_fd = -1;                  // likewise
   std::unique_ptr<journal::JournalThread> journal;
   std::unique_ptr<ShardSet> shards;
   std::unique_ptr<shard::Wake> wake;
@@ -335,6 +337,7 @@ bool Rack::Parts::MakeShards(RackFailure& failure) {
     return Fails(failure, why);
   }
   icmpv6_fd = sockets->icmpv6.get();
+  dhcp6_fd = sockets->dhcp6.get();
   std::unique_ptr<journal::Journal> opened;
   if (!MakeJournal(opened, failure)) {
     return false;
@@ -365,14 +368,22 @@ bool Rack::Parts::MakeShards(RackFailure& failure) {
                 .serving = std::move(*serving),
                 .journal = std::make_unique<service::JournalPort>(*submitter)};
   }
-  const auto key = LoadTokenKey(values->Text("state_dir") + "/token.key");
+  constexpr std::size_t kTokenKeyBytes = std::tuple_size_v<service::TokenKey>;
+  const auto key = LoadRandomBytes<kTokenKeyBytes>(values->Text("state_dir") + "/token.key");
   if (!key) {
     return Fails(failure, "token.key in state_dir cannot be used: " + Reason(key.error()));
+  }
+  // Clients know the rack by it: it stays the same over restarts.
+  const auto uuid =
+      LoadRandomBytes<std::tuple_size_v<config::Uuid>>(values->Text("state_dir") + "/dhcp6.uuid");
+  if (!uuid) {
+    return Fails(failure, "dhcp6.uuid in state_dir cannot be used: " + Reason(uuid.error()));
   }
   auto set =
       ShardSet::Create({.leases_max = static_cast<std::uint32_t>(values->Integer("leases_max")),
                         .probe_interval = Duration::Seconds(values->Integer("dhcp.probe_seconds")),
-                        .token_key = *key},
+                        .token_key = *key,
+                        .server_uuid = *uuid},
                        std::move(seats), std::move(*sockets), clock, random);
   if (!set) {
     return Fails(failure, "the services cannot be made: " + Reason(set.error()));
@@ -490,8 +501,9 @@ std::unique_ptr<Rack> Rack::Start(const settings::Values& values, LogSink* log,
   parts->FollowInterfaces();
   parts->Pump();
   log->Write(LogLevel::kInfo, "rack-up",
-             "listening: DHCP 67, TFTP 69, HTTP " + std::to_string(values.Integer("http.port")) +
-                 "; " + std::to_string(parts->shards->seats().size()) + " shards, memory for " +
+             "listening: DHCP 67, DHCPv6 547, TFTP 69, HTTP " +
+                 std::to_string(values.Integer("http.port")) + "; " +
+                 std::to_string(parts->shards->seats().size()) + " shards, memory for " +
                  std::to_string(values.Integer("leases_max")) + " leases" +
                  (PrivilegesAreDropped() ? "; privileges dropped" : ""));
   return std::unique_ptr<Rack>(new Rack(std::move(parts)));
@@ -517,11 +529,12 @@ void Rack::Parts::FollowInterfaces() {
 void Rack::Parts::JoinRouters() {
   for (const service::ServedLink& served : publisher->links().links()) {
     if (std::find(joined.begin(), joined.end(), served.ifindex) == joined.end()) {
-      const bool done = shard::JoinAllRouters(icmpv6_fd, served.ifindex).has_value();
+      const bool done = shard::JoinAllRouters(icmpv6_fd, served.ifindex).has_value() &&
+                        shard::JoinDhcpServers(dhcp6_fd, served.ifindex).has_value();
       joined.push_back(served.ifindex);
       log->Write(done ? LogLevel::kInfo : LogLevel::kWarn, "interface-served",
                  std::string(served.name.view()) +
-                     (done ? "" : "; router solicitations are not heard there"));
+                     (done ? "" : "; router solicitations and DHCPv6 are not heard there"));
     }
   }
 }

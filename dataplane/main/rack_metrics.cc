@@ -73,10 +73,40 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
   const service::RaCounters& ra = shards.ra().counters();
   out.Family("slipway_ra_solicitations_total", "counter", "Router solicitations by answer.");
   out.Value("answer", "advertised", ra.advertised.value());
+  out.Value("answer", "silent_paced", ra.silent_paced.value());
   out.Value("answer", "silent_not_served", ra.silent_not_served.value());
   out.Value("answer", "silent_by_policy", ra.silent_by_policy.value());
   out.Value("answer", "silent_router_seen", ra.silent_router_seen.value());
   out.Value("answer", "malformed", ra.malformed.value());
+  out.Family("slipway_ra_unsolicited_total", "counter",
+             "Full advertisements that nobody asked for.");
+  out.Value(ra.unsolicited.value());
+}
+
+void WriteDhcp6(const ShardSet& shards, Exposition& out) {
+  out.Family("slipway_dhcp6_packets_total", "counter", "DHCPv6 packets by what became of them.");
+  const dhcp::Counters6& counters = shards.engine6().counters();
+  for (std::size_t i = 0; i < counters.by_reason.size(); ++i) {
+    out.Value("reason", dhcp::ToString(static_cast<dhcp::Reason6>(i)),
+              counters.by_reason[i].value());
+  }
+  out.Family("slipway_dhcp6_messages_total", "counter", "DHCPv6 messages by their type.");
+  for (std::size_t i = 0; i < counters.by_type.size(); ++i) {
+    out.Value("type", dhcp::ToString(static_cast<dhcp::MessageType6>(i)),
+              counters.by_type[i].value());
+  }
+  const service::Dhcp6ServiceCounters& dhcp = shards.dhcp6().counters();
+  out.Family("slipway_dhcp6_replies_total", "counter", "DHCPv6 replies sent.");
+  out.Value(dhcp.replies_sent.value());
+  out.Family("slipway_dhcp6_replies_waiting", "gauge", "Replies that wait for the disk.");
+  out.Value(dhcp.replies_waiting.value());
+  out.Family("slipway_dhcp6_dropped_total", "counter", "DHCPv6 packets or replies dropped by us.");
+  out.Value("reason", "queue_full", dhcp.dropped_queue_full.value());
+  out.Value("reason", "journal_down", dhcp.dropped_journal_down.value());
+  out.Value("reason", "no_buffer", dhcp.dropped_send.value());
+  out.Value("reason", "stale", dhcp.dropped_stale.value());
+  out.Value("reason", "oversize", dhcp.dropped_truncated.value());
+  out.Value("reason", "before_snapshot", dhcp.before_snapshot.value());
 }
 
 void WriteFiles(const ShardSet& shards, Exposition& out) {
@@ -180,6 +210,7 @@ std::string RackMetrics::Metrics() const {
   out.Family("slipway_build_info", "gauge", "Always 1.");
   out.Value("version", SLIPWAY_VERSION, 1);
   WriteDhcp(*shards_, out);
+  WriteDhcp6(*shards_, out);
   WriteFiles(*shards_, out);
   WriteDrivers(*shards_, out);
   const journal::JournalCounters& journal = journal_->counters();

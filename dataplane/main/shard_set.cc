@@ -45,9 +45,9 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
     SLIP_TRY(peer_box_->Attach(seats_.back().shard->driver()));
     peers = peer_box_.get();
   }
-  progress_box_ = SLIP_TRY(
-      service::ShardBox<MacAddress>::Create(engine_.get(), [](void* engine, const MacAddress& mac) {
-        static_cast<dhcp::Dhcp4Engine*>(engine)->OnProgress(mac);
+  progress_box_ =
+      SLIP_TRY(service::ShardBox<MacAddress>::Create(this, [](void* set, const MacAddress& mac) {
+        static_cast<ShardSet*>(set)->OnProgress(mac);
       }));
   SLIP_TRY(progress_box_->Attach(driver));
   inventories_->SetProgress(progress_box_.get());
@@ -73,10 +73,13 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   const shard::PortId arp = SLIP_TRY(driver.AddUdp(sockets.arp.Release(), dhcp_.get()));
   SLIP_TRY(
       dhcp_->Start({.dhcp = udp, .boot_server = boot_server, .arp_replies = arp}, clock_.Now()));
+  SLIP_TRY(WireDhcp6(options, sockets, peers));
   // Solicitations carry the asker's MAC: no address book is needed here.
   dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
                                                      seat.serving.get(), &clock_);
-  ra_ = std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_);
+  ra_ =
+      std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_, random_.U64());
+  SLIP_TRY(ra_->Start(seat.shard->timers(), clock_.Now()));
   SLIP_TRY(driver.AddUdp(sockets.icmpv6.Release(), ra_.get()));
   checkpoints_ = std::make_unique<service::LeaseCheckpoints>(seat.shard.get(), seat.journal.get(),
                                                              leases_.get(), &clock_);
@@ -90,6 +93,27 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   fans_.front()->Add(dhcp_.get());
   fans_.front()->Add(desk_.get());
   return seat.shard->AddHook(checkpoints_.get());
+}
+
+Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
+                                 service::PeerSink* peers) {
+  ShardSeat& seat = seats_.front();
+  engine6_ = std::make_unique<dhcp::Dhcp6Engine>(
+      dhcp::EngineOptions6{.server_id = dhcp::DuidFromUuid(options.server_uuid), .loops = {}},
+      leases_.get());
+  dhcp6_ = std::make_unique<service::Dhcp6Service>(
+      service::Dhcp6Service::Parts{.shard = seat.shard.get(),
+                                   .serving = seat.serving.get(),
+                                   .engine = engine6_.get(),
+                                   .leases = leases_.get(),
+                                   .facts = seat.journal.get(),
+                                   .peers = peers,
+                                   .clock = &clock_});
+  const shard::PortId udp =
+      SLIP_TRY(seat.shard->driver().AddUdp(sockets.dhcp6.Release(), dhcp6_.get()));
+  SLIP_TRY(dhcp6_->Start(udp));
+  fans_.front()->Add(dhcp6_.get());
+  return {};
 }
 
 Result<void> ShardSet::WireFiles(const ShardSetOptions& options, RackSockets& sockets) {

@@ -14,6 +14,7 @@
 #include "dataplane/main/sockets.h"
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/boot_content.h"
+#include "dataplane/service/dhcp6_service.h"
 #include "dataplane/service/dhcp_desk.h"
 #include "dataplane/service/dhcp_service.h"
 #include "dataplane/service/fact_events.h"
@@ -43,6 +44,7 @@ struct ShardSetOptions {
   std::uint32_t leases_max = limits::kLeasesMax;
   Duration probe_interval{};  // for foreign DHCP servers; 0: never
   service::TokenKey token_key{};
+  config::Uuid server_uuid{};  // of the DHCPv6 server identifier
 };
 
 // Passes the journal's answers on to HTTP.
@@ -90,6 +92,10 @@ class ShardSet {
 
   [[nodiscard]] const dhcp::Dhcp4Engine& engine() const noexcept { return *engine_; }
 
+  [[nodiscard]] const service::Dhcp6Service& dhcp6() const noexcept { return *dhcp6_; }
+
+  [[nodiscard]] const dhcp::Dhcp6Engine& engine6() const noexcept { return *engine6_; }
+
   [[nodiscard]] const service::RaService& ra() const noexcept { return *ra_; }
 
   [[nodiscard]] const service::TftpService& tftp() const noexcept { return *tftp_; }
@@ -125,6 +131,15 @@ class ShardSet {
 
   ShardSet(std::vector<ShardSeat> seats, Clock& clock, Random& random);
   [[nodiscard]] Result<void> WireDhcp(const ShardSetOptions& options, RackSockets& sockets);
+  [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
+                                       service::PeerSink* peers);
+
+  // The machine got further: its boot is no loop, by either protocol.
+  void OnProgress(const MacAddress& mac) noexcept {
+    engine_->OnProgress(mac);
+    engine6_->OnProgress(mac);
+  }
+
   [[nodiscard]] Result<void> WireFiles(const ShardSetOptions& options, RackSockets& sockets);
   [[nodiscard]] Result<void> AttachJournals();
 
@@ -136,6 +151,7 @@ class ShardSet {
   // The DHCP shard's.
   std::unique_ptr<lease::LeaseTable> leases_;
   std::unique_ptr<dhcp::Dhcp4Engine> engine_;
+  std::unique_ptr<dhcp::Dhcp6Engine> engine6_;
   std::unique_ptr<service::PeerBox> peer_box_;
   std::unique_ptr<service::ShardBox<MacAddress>> progress_box_;  // from the file shard
   std::unique_ptr<service::FactSteps> dhcp_steps_;
@@ -144,6 +160,7 @@ class ShardSet {
   std::unique_ptr<service::DhcpWatch> watch_;
   std::unique_ptr<service::DhcpService> dhcp_;
   std::unique_ptr<service::DhcpDesk> desk_;
+  std::unique_ptr<service::Dhcp6Service> dhcp6_;
   std::unique_ptr<service::LeaseCheckpoints> checkpoints_;
   // The file shard's.
   std::unique_ptr<service::AddressBook> book_;

@@ -130,19 +130,26 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
                sockets.dhcp));
   SLIP_TRY(udp("ProxyDHCP", {.port = kBootServerPort, .receive_buffer_bytes = 1 << 20},
                sockets.boot_server));
-  SLIP_TRY(udp("TFTP", {.port = kTftpPort, .receive_buffer_bytes = 1 << 20},
-               sockets.tftp.emplace_back()));
-  for (std::size_t i = 0; i < kTftpTransferSockets; ++i) {
-    SLIP_TRY(udp("TFTP transfers", {.receive_buffer_bytes = 1 << 20},
-                 sockets.tftp_transfers.emplace_back()));
+  SLIP_TRY(udp("DHCPv6",
+               {.bind = Ipv6Address{},
+                .port = kDhcp6ServerPort,
+                .receive_buffer_bytes = shard::kDhcpReceiveBufferBytes},
+               sockets.dhcp6));
+  for (const IpAddress& any : {IpAddress(Ipv4Address{}), IpAddress(Ipv6Address{})}) {
+    SLIP_TRY(udp("TFTP", {.bind = any, .port = kTftpPort, .receive_buffer_bytes = 1 << 20},
+                 sockets.tftp.emplace_back()));
+    for (std::size_t i = 0; i < kTftpTransferSockets; ++i) {
+      SLIP_TRY(udp("TFTP transfers", {.bind = any, .receive_buffer_bytes = 1 << 20},
+                   sockets.tftp_transfers.emplace_back()));
+    }
+    Result<shard::OwnedFd> http = OpenWhenLetGo(
+        false, http_port, [&] { return shard::OpenTcpListener({.bind = any, .port = http_port}); });
+    if (!http) {
+      why = Explain("HTTP", false, http_port, http.error());
+      return std::unexpected(http.error());
+    }
+    sockets.http.push_back(std::move(*http));
   }
-  Result<shard::OwnedFd> http =
-      OpenWhenLetGo(false, http_port, [&] { return shard::OpenTcpListener({.port = http_port}); });
-  if (!http) {
-    why = Explain("HTTP", false, http_port, http.error());
-    return std::unexpected(http.error());
-  }
-  sockets.http.push_back(std::move(*http));
   Result<shard::OwnedFd> raw = shard::OpenRawTransmit();
   Result<shard::OwnedFd> icmpv6 = shard::OpenRawIcmpv6();
   Result<shard::OwnedFd> arp = shard::OpenArpReceive();

@@ -11,14 +11,16 @@
 namespace slipway::rack {
 
 inline constexpr std::uint16_t kDhcpServerPort = 67;
+inline constexpr std::uint16_t kDhcp6ServerPort = 547;
 inline constexpr std::uint16_t kTftpPort = 69;
 inline constexpr std::uint16_t kBootServerPort = 4011;  // PXE 2.1, 2.2.4
-// Sockets that transfers answer from (io-notes: distinct source ports, a small pool).
+// Sockets that transfers answer from, for each family: distinct source ports, a small pool.
 inline constexpr std::size_t kTftpTransferSockets = 32;
 
 struct RackSockets {
   shard::OwnedFd dhcp;
   shard::OwnedFd boot_server;
+  shard::OwnedFd dhcp6;
   shard::OwnedFd raw;  // AF_PACKET, transmit only
   shard::OwnedFd arp;  // AF_PACKET, hears ARP replies
   shard::OwnedFd icmpv6;

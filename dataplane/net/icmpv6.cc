@@ -48,18 +48,77 @@ Result<void> ReadOptions(WireReader& reader, Visit visit) noexcept {
   return {};
 }
 
-void WriteNoRouter(WireWriter& writer, MacAddress source_mac) noexcept {
+constexpr std::uint8_t kOptionMtu = 5;
+constexpr std::uint8_t kOptionDnsServers = 25;  // RFC 8106 5.1
+constexpr std::uint8_t kFlagManaged = 0x80;
+constexpr std::uint8_t kFlagOther = 0x40;
+constexpr std::uint8_t kPrefixOnLink = 0x80;
+
+// RFC 4861 4.6.2.
+void WritePrefix(WireWriter& writer, const IpPrefix& prefix) noexcept {
+  const IpPrefix network = prefix.Network();
+  writer.U8(kOptionPrefix);
+  writer.U8(4);
+  writer.U8(network.bits);
+  writer.U8(kPrefixOnLink);
+  writer.U32(kPrefixValidSeconds);
+  writer.U32(kPrefixPreferredSeconds);
+  writer.U32(0);
+  writer.Bytes(std::as_bytes(std::span(network.address.v6().octets)));
+}
+
+void WriteDnsServers(WireWriter& writer, std::span<const IpAddress> servers) noexcept {
+  std::uint8_t count = 0;
+  for (const IpAddress& server : servers) {
+    count = static_cast<std::uint8_t>(count + (server.is_v4() ? 0 : 1));
+  }
+  if (count == 0) {
+    return;
+  }
+  writer.U8(kOptionDnsServers);
+  writer.U8(static_cast<std::uint8_t>(1 + 2 * count));
+  writer.U16(0);
+  writer.U32(kDnsLifetimeSeconds);
+  for (const IpAddress& server : servers) {
+    if (!server.is_v4()) {
+      writer.Bytes(std::as_bytes(std::span(server.v6().octets)));
+    }
+  }
+}
+
+void WriteAdvertisement(WireWriter& writer, const FullAdvertisement& advertisement) noexcept {
+  const int flags =
+      (advertisement.managed ? kFlagManaged : 0) | (advertisement.other ? kFlagOther : 0);
   writer.U8(kIcmp6RouterAdvertisement);
   writer.U8(0);
   writer.U16(0);  // checksum
   writer.U8(kClientHopLimit);
-  writer.U8(0);   // M = O = 0
-  writer.U16(0);  // router lifetime: not a default router
+  writer.U8(static_cast<std::uint8_t>(flags));
+  writer.U16(advertisement.router_lifetime_s);
   writer.U32(0);  // reachable time: unspecified
   writer.U32(0);  // retransmission timer: unspecified
   writer.U8(kOptionSourceMac);
   writer.U8(1);
-  writer.Bytes(std::as_bytes(std::span(source_mac.octets)));
+  writer.Bytes(std::as_bytes(std::span(advertisement.source_mac.octets)));
+  if (advertisement.mtu != 0) {
+    writer.U8(kOptionMtu);
+    writer.U8(1);
+    writer.U16(0);
+    writer.U32(advertisement.mtu);
+  }
+  for (const IpPrefix& prefix : advertisement.prefixes) {
+    WritePrefix(writer, prefix);
+  }
+  WriteDnsServers(writer, advertisement.dns_servers);
+}
+
+// Not a default router, nothing by DHCPv6, no prefix.
+FullAdvertisement NoRouter(MacAddress source_mac) noexcept {
+  return {.source_mac = source_mac,
+          .managed = false,
+          .other = false,
+          .prefixes = {},
+          .dns_servers = {}};
 }
 
 }  // namespace
@@ -105,7 +164,7 @@ Result<RouterAdvertisement> ParseRouterAdvertisement(ByteSpan message,
 
 Result<std::size_t> BuildNoRouter(MutableByteSpan out, MacAddress source_mac) noexcept {
   WireWriter writer(out);
-  WriteNoRouter(writer, source_mac);
+  WriteAdvertisement(writer, NoRouter(source_mac));
   if (!writer.ok()) {
     return Fail(ErrorCode::kTooLarge, kNoRouterBytes);
   }
@@ -115,26 +174,35 @@ Result<std::size_t> BuildNoRouter(MutableByteSpan out, MacAddress source_mac) no
 Result<std::size_t> BuildNoRouterFrame(MutableByteSpan out, MacAddress source_mac,
                                        const Ipv6Address& source, MacAddress destination_mac,
                                        const Ipv6Address& destination) noexcept {
+  return BuildFullFrame(out, NoRouter(source_mac), source, destination_mac, destination);
+}
+
+Result<std::size_t> BuildFullFrame(MutableByteSpan out, const FullAdvertisement& advertisement,
+                                   const Ipv6Address& source, MacAddress destination_mac,
+                                   const Ipv6Address& destination) noexcept {
   WireWriter writer(out);
   writer.Bytes(std::as_bytes(std::span(destination_mac.octets)));
-  writer.Bytes(std::as_bytes(std::span(source_mac.octets)));
+  writer.Bytes(std::as_bytes(std::span(advertisement.source_mac.octets)));
   writer.U16(kEtherTypeIpv6);
   writer.U32(0x6000'0000);
-  writer.U16(kNoRouterBytes);
+  const std::size_t length_at = writer.size();
+  writer.U16(0);
   writer.U8(kNextHeaderIcmp6);
   writer.U8(kHopLimit);
   writer.Bytes(std::as_bytes(std::span(source.octets)));
   writer.Bytes(std::as_bytes(std::span(destination.octets)));
   const std::size_t at = writer.size();
-  WriteNoRouter(writer, source_mac);
+  WriteAdvertisement(writer, advertisement);
   if (!writer.ok()) {
-    return Fail(ErrorCode::kTooLarge, kNoRouterFrameBytes);
+    return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(out.size()));
   }
+  const auto bytes = static_cast<std::uint16_t>(writer.size() - at);
+  writer.PatchU16(length_at, bytes);
   // RFC 8200 8.1: the pseudo-header is part of the sum.
   Checksum sum;
   sum.Add(std::as_bytes(std::span(source.octets)));
   sum.Add(std::as_bytes(std::span(destination.octets)));
-  sum.AddU32(kNoRouterBytes);
+  sum.AddU32(bytes);
   sum.AddU32(kNextHeaderIcmp6);
   sum.Add(writer.written().subspan(at));
   writer.PatchU16(at + 2, sum.Finish());

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "dataplane/base/address.h"
 #include "dataplane/base/cursor.h"
@@ -54,6 +55,32 @@ struct RouterAdvertisement {
                                                      const Ipv6Address& source,
                                                      MacAddress destination_mac,
                                                      const Ipv6Address& destination) noexcept;
+
+// What a rack advertises where it is to do so in full. A rack routes nothing: the lifetime is 0
+// unless an operator says otherwise.
+struct FullAdvertisement {
+  MacAddress source_mac;
+  bool managed = true;  // M: addresses by DHCPv6
+  bool other = true;    // O: other configuration by DHCPv6
+  std::uint16_t router_lifetime_s = 0;
+  std::uint32_t mtu = 0;                   // 0: not said
+  std::span<const IpPrefix> prefixes;      // on the link; IPv6. No address is made of them (A = 0)
+  std::span<const IpAddress> dns_servers;  // RFC 8106; IPv4 ones are passed over
+};
+
+// RFC 4861 6.2.1: how long hosts may believe that a prefix is on the link.
+inline constexpr std::uint32_t kPrefixValidSeconds = 2'592'000;
+inline constexpr std::uint32_t kPrefixPreferredSeconds = 604'800;
+// RFC 8106 5.1: three times the longest interval between advertisements.
+inline constexpr std::uint32_t kDnsLifetimeSeconds = 1'800;
+
+// A whole Ethernet frame, checksum included: to one host or to all nodes. Returns its length;
+// kTooLarge if `out` is too small.
+[[nodiscard]] Result<std::size_t> BuildFullFrame(MutableByteSpan out,
+                                                 const FullAdvertisement& advertisement,
+                                                 const Ipv6Address& source,
+                                                 MacAddress destination_mac,
+                                                 const Ipv6Address& destination) noexcept;
 
 // The Ethernet address of a multicast group (RFC 2464 7).
 [[nodiscard]] MacAddress MulticastMac(const Ipv6Address& group) noexcept;

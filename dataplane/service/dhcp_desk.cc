@@ -205,7 +205,7 @@ void DhcpDesk::OnDurable(std::uint64_t durable, Instant now) {
 
 void DhcpDesk::CountPools(const DhcpAsk& ask, const Serving& serving) {
   for (const config::SubnetRecord& subnet : serving.snapshot->subnets()) {
-    if (subnet.prefix.address.is_v4() && (ask.subnet == 0 || subnet.id == ask.subnet)) {
+    if (ask.subnet == 0 || subnet.id == ask.subnet) {
       (void)answer_.pools.push_back(
           {.subnet = subnet.id, .counts = parts_.leases->CountsOf(subnet.id)});
     }

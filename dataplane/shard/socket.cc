@@ -107,6 +107,17 @@ Result<void> SetFamilyOptions(const OwnedFd& fd, bool v4) noexcept {
   return SetOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
 }
 
+Result<void> Join(int fd, std::uint32_t ifindex, const Ipv6Address& group) noexcept {
+  ipv6_mreq request{};
+  request.ipv6mr_multiaddr = std::bit_cast<in6_addr>(group);
+  request.ipv6mr_interface = ifindex;
+  if (::setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof(request)) != 0 &&
+      errno != EADDRINUSE) {
+    return FailSocket(errno);
+  }
+  return {};
+}
+
 // Lets through what has hop limit 255. The raw socket's data starts at the ICMPv6 header; the
 // network header is addressed from SKF_NET_OFF on, its hop limit is octet 7 (RFC 8200 3).
 Result<void> AttachHopLimitFilter(const OwnedFd& fd) noexcept {
@@ -212,16 +223,15 @@ Result<OwnedFd> OpenRawIcmpv6() noexcept {
 }
 
 Result<void> JoinAllRouters(int icmpv6_fd, std::uint32_t ifindex) noexcept {
-  ipv6_mreq request{};
-  request.ipv6mr_multiaddr.s6_addr[0] = 0xFF;
-  request.ipv6mr_multiaddr.s6_addr[1] = 0x02;
-  request.ipv6mr_multiaddr.s6_addr[15] = 0x02;
-  request.ipv6mr_interface = ifindex;
-  if (::setsockopt(icmpv6_fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof(request)) != 0 &&
-      errno != EADDRINUSE) {
-    return FailSocket(errno);
-  }
-  return {};
+  constexpr Ipv6Address kAllRouters{{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}};
+  return Join(icmpv6_fd, ifindex, kAllRouters);
+}
+
+Result<void> JoinDhcpServers(int udp6_fd, std::uint32_t ifindex) noexcept {
+  constexpr Ipv6Address kAgentsAndServers{{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2}};
+  constexpr Ipv6Address kServers{{0xFF, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 3}};
+  SLIP_TRY(Join(udp6_fd, ifindex, kAgentsAndServers));
+  return Join(udp6_fd, ifindex, kServers);
 }
 
 Result<OwnedFd> OpenTcpListener(const TcpListenerOptions& options) noexcept {

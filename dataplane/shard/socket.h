@@ -53,6 +53,8 @@ struct LocalEnd {
 // Joins ff02::2 (all routers, RFC 4291 2.7.1) on an interface, so that solicitations arrive. A
 // second join of the same interface succeeds.
 [[nodiscard]] Result<void> JoinAllRouters(int icmpv6_fd, std::uint32_t ifindex) noexcept;
+// Likewise for the groups of DHCPv6 servers, ff02::1:2 and ff05::1:3 (RFC 8415 7.1).
+[[nodiscard]] Result<void> JoinDhcpServers(int udp6_fd, std::uint32_t ifindex) noexcept;
 
 struct TcpListenerOptions {
   IpAddress bind = Ipv4Address{};

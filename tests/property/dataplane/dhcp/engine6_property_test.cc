@@ -136,7 +136,9 @@ class Storm6 {
     const Reason6 reason = lab_.HandleDurably(packet);
     ASSERT_NE(reason, Reason6::kReleased);
     ASSERT_NE(reason, Reason6::kDeclined);
-    ASSERT_NE(reason, Reason6::kRepliedFromMemory);
+    if (reason == Reason6::kReplied || reason == Reason6::kRepliedFromMemory) {
+      ASSERT_NE(lab_.ReplyAddress(), victim->second.address);
+    }
   }
 
   SeededRandom random_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -75,6 +76,47 @@ TEST(Icmpv6Test, FramesTheAdvertisementWithAChecksum) {
   EXPECT_EQ(out[14 + 7], std::byte{255});
   EXPECT_EQ(out[0], std::byte{0x33});
   EXPECT_EQ(out[5], std::byte{0x01});
+}
+
+// RFC 4861 4.2, 4.6.2, 4.6.4; RFC 8106 5.1.
+TEST(Icmpv6Test, AdvertisesInFull) {
+  const std::array prefixes{*IpPrefix::Parse("2001:db8:77::5/64")};
+  const std::array<IpAddress, 2> servers{*IpAddress::Parse("10.0.0.1"),
+                                         *IpAddress::Parse("2001:db8:77::1")};
+  const FullAdvertisement advertisement{.source_mac = kRackMac,
+                                        .router_lifetime_s = 1800,
+                                        .mtu = 9000,
+                                        .prefixes = prefixes,
+                                        .dns_servers = servers};
+  std::array<std::byte, 256> out{};
+  const Result<std::size_t> size =
+      BuildFullFrame(out, advertisement, kRack, MulticastMac(kAllNodes), kAllNodes);
+  constexpr std::size_t kMessage = 16 + 8 + 8 + 32 + 24;
+  ASSERT_EQ(size.value_or(0), 14 + kIpv6HeaderBytes + kMessage);
+  const ByteSpan message = ByteSpan(out).subspan(14 + kIpv6HeaderBytes, kMessage);
+  Checksum sum;
+  sum.Add(ByteSpan(out).subspan(14 + 8, 32));
+  sum.AddU32(kMessage);
+  sum.AddU32(58);
+  sum.Add(message);
+  EXPECT_EQ(sum.Finish(), 0);
+  const Result<RouterAdvertisement> read = ParseRouterAdvertisement(message, 255);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_TRUE(read->managed);
+  EXPECT_TRUE(read->other);
+  EXPECT_TRUE(read->has_prefix);
+  EXPECT_EQ(read->router_lifetime_s, 1800);
+  const auto options = Bytes({5, 1, 0, 0, 0, 0, 0x23, 0x28, 3, 4, 64, 0x80});
+  EXPECT_TRUE(std::ranges::equal(message.subspan(24, options.size()), options));
+  const auto prefix = Bytes({0x20, 1, 0x0D, 0xB8, 0, 0x77, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  EXPECT_TRUE(std::ranges::equal(message.subspan(48, 16), prefix));
+  const auto dns = Bytes({25, 3, 0, 0, 0, 0, 7, 8, 0x20, 1, 0x0D, 0xB8, 0, 0x77});
+  EXPECT_TRUE(std::ranges::equal(message.subspan(64, dns.size()), dns));
+  for (std::size_t room = 0; room < *size; ++room) {
+    EXPECT_FALSE(BuildFullFrame(std::span(out).first(room), advertisement, kRack,
+                                MulticastMac(kAllNodes), kAllNodes)
+                     .has_value());
+  }
 }
 
 TEST(Icmpv6Test, ReadsAForeignRouter) {

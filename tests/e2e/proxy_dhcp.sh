@@ -27,7 +27,7 @@ for firmware in bios uefi; do
   [ "$firmware" = bios ] && mac=52:54:00:5a:00:01 || mac=52:54:00:5a:00:02
   lab_vm "$firmware" "$firmware" "$mac" virtio-net-pci
   check "a $firmware machine boots the launcher" \
-    wait_for 150 console_says "$firmware" 'inventory accepted'
+    wait_for 180 console_says "$firmware" 'inventory accepted'
   check "its inventory arrives" wait_for 30 machine_reported "$mac"
   check "dnsmasq gave it its address" grep -q "DHCPACK(main0) 10.77.0.2.* $mac" "$lab/dnsmasq.log"
   lab_vm_off "$firmware"

@@ -5,37 +5,17 @@ SLIPWAY_LAB=${SLIPWAY_LAB:-slipway-links}
 . "$(dirname "$0")/../../e2e/e2e.sh"
 . "$root/tests/support/lab/clients.sh"
 busybox=$(client_program busybox-static bin/busybox) || { echo "FAILED: no busybox"; exit 1; }
+. "$(dirname "$0")/load.sh"
 lab_interfaces='"machines0", "extra0"'
 e2e_lab
+load_prepare
 lab_api POST /v1/vlans '{"name":"extra","fabric":"lab","vid":79,"unknown_policy":"enlist"}' > /dev/null
 lab_api POST /v1/subnets '{"name":"extra","vlan":"extra","cidr":"10.79.0.0/24"}' > /dev/null
 lab_api POST /v1/ranges '{"subnet":"extra","first":"10.79.0.100","last":"10.79.0.199"}' > /dev/null
 lab_api POST /v1/served-interfaces '{"rack":"lab","name":"extra0","vlan":"extra"}' > /dev/null
 check "the rack knows a VLAN whose interface is not there" wait_for 10 rack_is_current
 
-script=$lab/lease.sh
-cat > "$script" <<'END'
-#!/bin/sh
-[ "$1" = bound ] && echo "$ip $serverid" > "$0.$interface"
-exit 0
-END
-chmod 0755 "$script"
-
-# client NAME MAC: an interface of the segment.
-client() {
-  ip -n "$ns_segment" link add "$1" address "$2" type veth peer name "$1p"
-  ip -n "$ns_segment" link set "$1p" master segment0 up
-  ip -n "$ns_segment" link set "$1" up
-}
-# ask NAME [argument...]: one exchange. Without retries: what is lost, is lost.
-ask() {
-  local name=$1
-  shift
-  rm -f "$script.$name"
-  ip netns exec "$ns_segment" timeout 20 "$busybox" udhcpc -i "$name" -n -q -f -t 1 -T 3 \
-    -s "$script" "$@" > "$lab/udhcpc-$name.log" 2>&1
-}
-gave() { [ "$(cat "$script.extra1" 2> /dev/null)" = "$1 $2" ]; }
+gave() { [ "$(cat "$lease_script.extra1" 2> /dev/null)" = "$1 $2" ]; }
 
 # extra ADDRESS: the interface appears, with its far end in the segment's namespace, on no bridge.
 extra() {
@@ -49,31 +29,14 @@ served() { [ "$(rack_metric slipway_interfaces_served)" = "$1" ]; }
 
 # ---- load on the steady interface ----
 
-for ((i = 0; i < 3; ++i)); do
-  client "load$i" "52:54:00:55:21:0$i"
-done
-stop=$lab/stop
-rm -f "$stop" "$lab"/load-*.count
-# load NAME: exchanges one after the other until told to stop; counts them and what went wrong.
-load() {
-  local done=0 wrong=0
-  while [ ! -e "$stop" ]; do
-    ask "$1" && grep -q '^10\.77\.0\..* 10\.77\.0\.1$' "$script.$1" || wrong=$((wrong + 1))
-    done=$((done + 1))
-  done
-  echo "$done $wrong" > "$lab/load-$1.count"
-}
-for ((i = 0; i < 3; ++i)); do
-  load "load$i" 8>&- &
-  lab_process "load$i" $!
-done
+load_start 3
 
 # ---- changes on the other ----
 
 check "the interface appears" extra 10.79.0.1
 check "and is served" wait_for 10 served 2
 check "a client there gets a lease" ask extra1
-address=$(cut -d' ' -f1 "$script.extra1")
+address=$(cut -d' ' -f1 "$lease_script.extra1")
 check "from its address" gave "$address" 10.79.0.1
 ip -n "$ns_rack" address add 10.79.0.2/24 dev extra0
 ip -n "$ns_rack" address delete 10.79.0.1/24 dev extra0
@@ -102,15 +65,7 @@ check "nobody answers there" unanswered
 
 # ---- what became of the load ----
 
-touch "$stop"
-total=0
-for ((i = 0; i < 3; ++i)); do
-  check "load $i ends" wait_for 20 test -s "$lab/load-load$i.count"
-  read -r count wrong < "$lab/load-load$i.count"
-  total=$((total + count))
-  check "none of its $count exchanges was lost or wrong" test "$wrong" = 0
-done
-check "it was a load" test "$total" -ge 60
+load_end 3 60
 check "no frame was refused by the kernel" test "$(rack_metric slipway_packets_send_failures_total)" = 0
 check "nothing was allocated on a sealed shard" \
   test "$(rack_metric slipway_sealed_allocations_total)" = 0

@@ -37,6 +37,7 @@ class Run {
              (clients_[oldest_].at == At::kDone || clients_[oldest_].due_ns < now - lost_ns)) {
         if (clients_[oldest_].at != At::kDone) {
           clients_[oldest_].at = At::kIdle;  // an answer now comes too late
+          clients_[oldest_].address = {};    // offered, but never its own
           ended_ += 1;
         }
         ++oldest_;
@@ -79,6 +80,12 @@ class Run {
                                                                1e9 / options_.rate)
                           : now;
       const bool renews = options_.work == Work::kRenew;
+      if (renews && client.address.is_any()) {
+        client.at = At::kDone;  // lost when it asked for a lease: it has none to renew
+        ++result_.begun;
+        ++ended_;
+        continue;
+      }
       client.at = renews ? At::kRequesting : At::kDiscovering;
       wire_.Queue(renews ? LoadPacket::kRenew : LoadPacket::kDiscover, index, client.address, {});
       ++result_.begun;

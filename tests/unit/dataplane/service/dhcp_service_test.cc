@@ -114,7 +114,8 @@ class DhcpServiceTest : public ::testing::Test {
                                                                 .clock = &clock_,
                                                                 .packets = &packets_,
                                                                 .watch = &watch_});
-    EXPECT_TRUE(service_->Start(0, driver_->now).has_value());
+    EXPECT_TRUE(service_->Start({.dhcp = 0, .boot_server = 2, .arp_replies = {}}, driver_->now)
+                    .has_value());
   }
 
   void Receive(std::vector<std::byte> bytes) {

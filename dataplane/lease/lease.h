@@ -75,6 +75,7 @@ struct Lease {
   // An offer to the client that had the address before: falls back to this state when unused.
   State before = State::kFree;
   bool indexed = false;          // found by client; not so once the client was moved elsewhere
+  bool foreign = false;          // the partner made this version (docs/adr/0009-pair-of-racks.md)
   std::uint16_t pool = kNoPool;  // whose map has the address
   MacAddress mac;                // zero: not known
   ClientKey client;

@@ -1,6 +1,7 @@
 // Lists of reusable entries and offers, the heap by end, and the checks of the table's invariants.
 #include "dataplane/base/check.h"
 #include "dataplane/lease/lease_table.h"
+#include "dataplane/lease/pair_rules.h"
 
 namespace slipway::lease {
 
@@ -31,7 +32,10 @@ void LeaseTable::Detach(Lease& lease) noexcept {
 }
 
 LeaseTable::ListEnds& LeaseTable::EndsOf(const Lease& lease) noexcept {
-  const List list = lease.state == State::kOffered ? kOffers : kReusable;
+  const unsigned share = PairRules::ShareOf(lease.address);
+  const List list = lease.state == State::kOffered ? kOffers
+                    : share == 0                   ? kReusable
+                                                   : kReusableOdd;
   return lease.pool == kNoPool ? strays_[list] : pools_[lease.pool].lists[list];
 }
 

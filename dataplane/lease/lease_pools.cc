@@ -102,6 +102,7 @@ void LeaseTable::BuildPool(const config::SubnetRecord& subnet, const config::Sna
   pool.gateway = subnet.gateway;
   pool.segment_first = segment_count_;
   AddSegments(pool, subnet, snapshot, result);
+  NumberShares(pool);
   const std::uint64_t left = options_.pool_addresses_max - result.addresses;
   const bool large = pool.size > left || pool.size > kSparseFactor * options_.leases_max;
   if (large && !pool.prefix.address.is_v4()) {
@@ -112,6 +113,7 @@ void LeaseTable::BuildPool(const config::SubnetRecord& subnet, const config::Sna
   if (pool.size > left) {
     result.addresses_cut += pool.size - left;
     CutPool(pool, left);
+    NumberShares(pool);
   }
   const auto size = static_cast<std::uint32_t>(pool.size);
   const std::size_t words = FreeMap::WordsFor(size);
@@ -175,7 +177,7 @@ void LeaseTable::AddSegment(Pool& pool, AddressNumber first, AddressNumber last,
   if (count == 0) {
     return;
   }
-  segments_[segment_count_++] = Segment{.first = first, .count = count, .position = pool.size};
+  segments_[segment_count_++] = Segment{.first = first, .count = count, .before = pool.size};
   ++pool.segment_count;
   pool.size += count;
 }
@@ -184,15 +186,29 @@ void LeaseTable::AddSegment(Pool& pool, AddressNumber first, AddressNumber last,
 void LeaseTable::CutPool(Pool& pool, std::uint64_t size) noexcept {
   while (pool.size > size) {
     Segment& segment = segments_[pool.segment_first + pool.segment_count - 1];
-    if (segment.position < size) {
-      segment.count = size - segment.position;
+    if (segment.before < size) {
+      segment.count = size - segment.before;
       pool.size = size;
       return;
     }
-    pool.size = segment.position;
+    pool.size = segment.before;
     --pool.segment_count;
     --segment_count_;
   }
+}
+
+// Even addresses have the first positions and odd ones the others, so that the free ones of either
+// share (docs/adr/0009-pair-of-racks.md) are found as fast as any.
+void LeaseTable::NumberShares(Pool& pool) noexcept {
+  std::array<std::uint64_t, 2> counted{};
+  for (std::uint32_t i = 0; i < pool.segment_count; ++i) {
+    Segment& segment = segments_[pool.segment_first + i];
+    segment.before_in_share = counted;
+    counted[0] += segment.CountOf(0);
+    counted[1] += segment.CountOf(1);
+  }
+  pool.evens = counted[0];
+  SLIP_CHECK(counted[0] + counted[1] == pool.size);
 }
 
 // Oldest first, as the lists want it.
@@ -236,17 +252,25 @@ std::uint64_t LeaseTable::PositionOf(const Pool& pool, IpAddress address) const 
   }
   const Segment& segment = *(after - 1);
   const std::uint64_t offset = number.Minus(segment.first);
-  return offset < segment.count ? segment.position + offset : kNoPosition;
+  if (offset >= segment.count) {
+    return kNoPosition;
+  }
+  const unsigned share = number.low & 1;
+  return (share == 0 ? 0 : pool.evens) + segment.before_in_share[share] +
+         (offset - segment.StepsTo(share)) / 2;
 }
 
 IpAddress LeaseTable::AddressAt(const Pool& pool, std::uint64_t position) const noexcept {
   const std::span segments = std::span(segments_).subspan(pool.segment_first, pool.segment_count);
-  const auto after =
-      std::upper_bound(segments.begin(), segments.end(), position,
-                       [](std::uint64_t value, const Segment& s) { return value < s.position; });
+  const unsigned share = position < pool.evens ? 0 : 1;
+  const std::uint64_t at = share == 0 ? position : position - pool.evens;
+  const auto after = std::upper_bound(
+      segments.begin(), segments.end(), at,
+      [share](std::uint64_t value, const Segment& s) { return value < s.before_in_share[share]; });
   SLIP_CHECK(after != segments.begin());
   const Segment& segment = *(after - 1);
-  return segment.first.Plus(position - segment.position).ToAddress();
+  const std::uint64_t steps = segment.StepsTo(share) + 2 * (at - segment.before_in_share[share]);
+  return segment.first.Plus(steps).ToAddress();
 }
 
 bool LeaseTable::IsFree(const Pool& pool, std::uint64_t position,
@@ -309,7 +333,8 @@ bool LeaseTable::IsExcluded(const Pool& pool, IpAddress address,
 
 bool LeaseTable::MayKeep(const Lease& own, const OfferRequest& request,
                          const config::Snapshot& snapshot) const noexcept {
-  return own.subnet == request.subnet && own.pool != kNoPool && own.state != State::kDeclined &&
+  return MayKeepBinding(own) && own.subnet == request.subnet && own.pool != kNoPool &&
+         own.state != State::kDeclined &&
          !IsExcluded(pools_[own.pool], own.address, request.excluded, snapshot);
 }
 
@@ -327,9 +352,10 @@ Result<const Lease*> LeaseTable::Offer(const OfferRequest& request,
 
 // Excluded addresses inside a dense pool: not looked at again until Maintain finds them free.
 void LeaseTable::TakeSkipped(Pool& pool, const Client& client, std::uint32_t skipped) noexcept {
-  std::uint32_t from = FirstProbe(pool, client);
+  const Run run = RunsOf(pool)[0];
+  std::uint32_t from = FirstProbe(run, client);
   for (std::uint32_t i = 0; i < skipped; ++i) {
-    const std::uint32_t position = *pool.map.NextFree(from);
+    const std::uint32_t position = *NextFreeIn(pool, run, from);
     pool.map.Take(position);
     from = position + 1;
   }

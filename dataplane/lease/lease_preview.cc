@@ -27,6 +27,10 @@ Choice LeaseTable::ChooseReserved(const OfferRequest& request, const Lease* own,
                                   Instant now) const noexcept {
   Choice choice{.rule = OfferRule::kReservation, .address = request.reserved};
   const Lease* there = ByAddress(request.reserved);
+  if (!MayReserve(request, there)) {
+    choice.refused = ErrorCode::kConflict;
+    return choice;
+  }
   if (there == nullptr) {
     choice.refused = HasRoom(request, own, now) ? ErrorCode::kNone : ErrorCode::kFull;
     return choice;
@@ -54,80 +58,131 @@ Choice LeaseTable::ChooseFromPool(const OfferRequest& request, const Pool& pool,
       MayGive(request, pool, request.requested, snapshot)) {
     return {.rule = OfferRule::kRequested, .address = request.requested};
   }
-  if (pool.dense) {
-    ChooseFree(request, pool, snapshot, choice);
-  } else {
-    ChooseFreeSparse(request, pool, snapshot, choice);
-  }
+  ChooseFree(request, pool, snapshot, choice);
   if (choice.refused != ErrorCode::kNone) {
     ChooseUsed(request, pool, snapshot, now, choice);
   }
   return choice;
 }
 
-// The next free address after the client's hash.
-void LeaseTable::ChooseFree(const OfferRequest& request, const Pool& pool,
-                            const config::Snapshot& snapshot, Choice& choice) const noexcept {
-  const std::uint32_t probes = std::min<std::uint32_t>(kProbesMax, pool.map.free_count());
-  std::uint32_t from = FirstProbe(pool, request.client);
-  for (; choice.skipped < probes; ++choice.skipped) {
-    const std::uint32_t position = *pool.map.NextFree(from);
-    const IpAddress address = AddressAt(pool, position);
-    if (MayGive(request, pool, address, snapshot)) {
-      choice.refused = ErrorCode::kNone;
-      choice.rule = OfferRule::kHash;
-      choice.address = address;
-      return;
-    }
-    from = position + 1;
+std::optional<std::uint32_t> LeaseTable::NextFreeIn(const Pool& pool, Run run,
+                                                    std::uint32_t from) noexcept {
+  std::optional<std::uint32_t> position = pool.map.NextFree(from);
+  if (position && (*position < from || *position >= run.last)) {
+    position = pool.map.NextFree(static_cast<std::uint32_t>(run.first));
   }
+  const bool inside = position && *position >= run.first && *position < run.last;
+  return inside ? position : std::nullopt;
+}
+
+// The next free address after the client's hash.
+IpAddress LeaseTable::ProbeRun(const OfferRequest& request, const Pool& pool, Run run,
+                               const config::Snapshot& snapshot,
+                               std::uint32_t& skipped) const noexcept {
+  std::optional<std::uint32_t> first;
+  std::uint32_t from = FirstProbe(run, request.client);
+  for (; skipped < kProbesMax; ++skipped) {
+    const std::optional<std::uint32_t> position = NextFreeIn(pool, run, from);
+    if (!position || position == first) {
+      break;  // None, or once round.
+    }
+    first = first ? first : position;
+    const IpAddress address = AddressAt(pool, *position);
+    if (MayGive(request, pool, address, snapshot)) {
+      return address;
+    }
+    from = *position + 1;
+  }
+  return {};
 }
 
 // The first of the client's hashes that nobody has.
-void LeaseTable::ChooseFreeSparse(const OfferRequest& request, const Pool& pool,
-                                  const config::Snapshot& snapshot, Choice& choice) const noexcept {
+IpAddress LeaseTable::ProbeSparse(const OfferRequest& request, const Pool& pool, Run run,
+                                  const config::Snapshot& snapshot) const noexcept {
   std::uint64_t hash = HashClient(request.client.key, request.client.vlan);
   for (int probe = 0; probe < kSparseProbesMax; ++probe) {
-    const IpAddress address = AddressAt(pool, hash % pool.size);
+    const IpAddress address = AddressAt(pool, run.first + hash % (run.last - run.first));
     if (MayGive(request, pool, address, snapshot)) {
+      return address;
+    }
+    hash = Mix64(hash);
+  }
+  return {};
+}
+
+void LeaseTable::ChooseFree(const OfferRequest& request, const Pool& pool,
+                            const config::Snapshot& snapshot, Choice& choice) const noexcept {
+  bool preferred = true;
+  for (const Run run : RunsOf(pool)) {
+    if (run.first == run.last) {
+      preferred = false;
+      continue;
+    }
+    std::uint32_t skipped = 0;
+    const IpAddress address = pool.dense ? ProbeRun(request, pool, run, snapshot, skipped)
+                                         : ProbeSparse(request, pool, run, snapshot);
+    choice.skipped = preferred ? skipped : choice.skipped;
+    preferred = false;
+    if (address.is_set()) {
       choice.refused = ErrorCode::kNone;
       choice.rule = OfferRule::kHash;
       choice.address = address;
       return;
     }
-    hash = Mix64(hash);
   }
+}
+
+// The entry of a list that is over for the longest time and may go to another client.
+std::uint32_t LeaseTable::FindReusable(const OfferRequest& request, const Pool& pool, List list,
+                                       const config::Snapshot& snapshot) const noexcept {
+  std::uint32_t found = pool.lists[list].head;
+  int unsettled = 0;
+  for (int probe = 0; found != kNone && probe < kProbesMax; ++probe) {
+    const Lease& lease = entries_[found];
+    const bool may = MayReassign(lease);
+    if (may && !IsExcluded(pool, lease.address, request.excluded, snapshot)) {
+      return found;
+    }
+    // What is over for longer is settled with the partner sooner.
+    unsettled += may ? 0 : 1;
+    if (unsettled == kUnsettledProbesMax) {
+      break;
+    }
+    found = lease.list_next;
+  }
+  return kNone;
 }
 
 // The address that is over for the longest time, or else an offer that nobody took.
 void LeaseTable::ChooseUsed(const OfferRequest& request, const Pool& pool,
                             const config::Snapshot& snapshot, Instant now,
                             Choice& choice) const noexcept {
-  const auto is_excluded = [&](std::uint32_t slot) {
-    return IsExcluded(pool, entries_[slot].address, request.excluded, snapshot);
-  };
-  std::uint32_t found = pool.lists[kReusable].head;
-  for (int probe = 0; found != kNone && probe < kProbesMax && is_excluded(found); ++probe) {
-    found = entries_[found].list_next;
+  std::uint32_t found = kNone;
+  for (const List list : {kReusable, kReusableOdd}) {
+    const std::uint32_t oldest = FindReusable(request, pool, list, snapshot);
+    if (oldest != kNone && (found == kNone || entries_[oldest].ends < entries_[found].ends)) {
+      found = oldest;
+    }
   }
   choice.rule = OfferRule::kLongestOver;
   if (found == kNone) {
     choice.rule = OfferRule::kOldOffer;
     found = pool.lists[kOffers].head;
-    if (found == kNone || now - entries_[found].granted < kOfferHoldMin) {
+    if (found == kNone || now - entries_[found].granted < kOfferHoldMin ||
+        !IsGivable(entries_[found].address) ||
+        IsExcluded(pool, entries_[found].address, request.excluded, snapshot)) {
       return;
     }
   }
-  if (!is_excluded(found)) {
-    choice.refused = ErrorCode::kNone;
-    choice.address = entries_[found].address;
-  }
+  choice.refused = ErrorCode::kNone;
+  choice.address = entries_[found].address;
 }
 
 // An entry outside the map, of a subnet that is gone, keeps its address from others too.
 bool LeaseTable::MayGive(const OfferRequest& request, const Pool& pool, IpAddress address,
                          const config::Snapshot& snapshot) const noexcept {
-  return FindSlot(address) == kNone && !IsExcluded(pool, address, request.excluded, snapshot);
+  return FindSlot(address) == kNone && IsGivable(address) &&
+         !IsExcluded(pool, address, request.excluded, snapshot);
 }
 
 // Whether a new entry can be made once the client has left `own`.
@@ -139,9 +194,9 @@ bool LeaseTable::HasRoom(const OfferRequest& request, const Lease* own,
          (leaves && !leaves_slot) || OldestOver(now) != kNone;
 }
 
-std::uint32_t LeaseTable::FirstProbe(const Pool& pool, const Client& client) const noexcept {
+std::uint32_t LeaseTable::FirstProbe(Run run, const Client& client) const noexcept {
   const std::uint64_t hash = HashClient(client.key, client.vlan) >> 32;
-  return static_cast<std::uint32_t>(hash * pool.size >> 32);
+  return static_cast<std::uint32_t>(run.first + (hash * (run.last - run.first) >> 32));
 }
 
 Result<void> LeaseTable::CheckClaim(const OfferRequest& request, IpAddress address,
@@ -157,6 +212,9 @@ Result<void> LeaseTable::CheckClaim(const OfferRequest& request, IpAddress addre
     return Fail(ErrorCode::kNotFound);
   }
   const Lease* there = ByAddress(address);
+  if (there == nullptr && !IsGivable(address)) {
+    return Fail(ErrorCode::kBusy);
+  }
   if (there == nullptr) {
     return HasRoom(request, ByClient(request.client.key, request.client.vlan), now)
                ? Result<void>()
@@ -164,7 +222,11 @@ Result<void> LeaseTable::CheckClaim(const OfferRequest& request, IpAddress addre
   }
   const bool mine = there->client == request.client.key && there->vlan == request.client.vlan &&
                     there->state != State::kDeclined;
-  return mine || IsReusable(there->state) ? Result<void>() : Fail(ErrorCode::kConflict);
+  if (!mine && !IsReusable(there->state)) {
+    return Fail(ErrorCode::kConflict);
+  }
+  return (mine ? MayKeepBinding(*there) : MayReassign(*there)) ? Result<void>()
+                                                               : Fail(ErrorCode::kBusy);
 }
 
 bool LeaseTable::NeedsRecord(const Client& client, IpAddress address, Duration lease, Instant now,
@@ -175,7 +237,7 @@ bool LeaseTable::NeedsRecord(const Client& client, IpAddress address, Duration l
   }
   const bool same = bound->mac == client.mac && bound->machine == client.machine &&
                     details_.Equals(bound->detail, detail);
-  return !bound->durable || !same || now + lease > bound->horizon;
+  return !bound->durable || !same || now + lease > bound->horizon || MustTell(*bound);
 }
 
 Result<void> LeaseTable::CheckEnd(const Client& client, IpAddress address) const noexcept {

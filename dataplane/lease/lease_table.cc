@@ -110,10 +110,11 @@ Lease* LeaseTable::Insert(IpAddress address, RecordId subnet, bool known, Instan
 // The entry that is longest over, of all pools, or else the oldest offer that had its chance: only
 // when the table itself is full.
 std::uint32_t LeaseTable::OldestOver(Instant now) const noexcept {
-  for (const List list : {kReusable, kOffers}) {
+  for (const List list : {kReusable, kReusableOdd, kOffers}) {
     std::uint32_t oldest = kNone;
     const auto look = [&](std::uint32_t slot) {
-      if (slot != kNone && (oldest == kNone || entries_[slot].ends < entries_[oldest].ends)) {
+      if (slot != kNone && (oldest == kNone || entries_[slot].ends < entries_[oldest].ends) &&
+          (list == kOffers || MayForget(entries_[slot]))) {
         oldest = slot;
       }
     };
@@ -121,7 +122,7 @@ std::uint32_t LeaseTable::OldestOver(Instant now) const noexcept {
     for (std::uint32_t i = 0; i < pool_count_; ++i) {
       look(pools_[i].lists[list].head);
     }
-    if (oldest != kNone && (list == kReusable || now - entries_[oldest].granted >= kOfferHoldMin)) {
+    if (oldest != kNone && (list != kOffers || now - entries_[oldest].granted >= kOfferHoldMin)) {
       return oldest;
     }
   }
@@ -265,6 +266,9 @@ Result<const Lease*> LeaseTable::Check(const Client& client, IpAddress address) 
   if (lease.state == State::kDeclined || lease.client != client.key || lease.vlan != client.vlan) {
     return Fail(ErrorCode::kConflict);
   }
+  if (!MayKeepBinding(lease)) {
+    return Fail(ErrorCode::kBusy);
+  }
   return &lease;
 }
 
@@ -290,7 +294,8 @@ Result<BindResult> LeaseTable::Bind(const Client& client, IpAddress address, Dur
     details_.Assign(bound->detail, detail);
     bound->granted = now;
     bound->horizon = std::max(renewal ? bound->horizon : now, now + lease * 2);
-    bound->version = ++last_version_;
+    bound->version = NextVersion();
+    bound->foreign = false;
     bound->durable = false;
   }
   return BindResult{.lease = bound, .needs_log = needs_log};
@@ -299,7 +304,8 @@ Result<BindResult> LeaseTable::Bind(const Client& client, IpAddress address, Dur
 Result<const Lease*> LeaseTable::Release(const Client& client, IpAddress address, Instant now) {
   SLIP_TRY(CheckEnd(client, address));
   Lease* lease = Find(address);
-  lease->version = ++last_version_;
+  lease->version = NextVersion();
+  lease->foreign = false;
   lease->durable = false;
   lease->granted = now;
   lease->horizon = now;
@@ -329,7 +335,8 @@ Result<const Lease*> LeaseTable::DeclineOffer(const Client& client, IpAddress ad
 
 const Lease* LeaseTable::Quarantine(Lease& lease, Instant now) noexcept {
   Unindex(lease);
-  lease.version = ++last_version_;
+  lease.version = NextVersion();
+  lease.foreign = false;
   lease.durable = false;
   lease.granted = now;
   lease.lease = kQuarantine;
@@ -349,7 +356,8 @@ std::size_t LeaseTable::Expire(Instant now, std::span<const Lease*> out) {
       break;
     }
     if (lease.state == State::kBound) {
-      lease.version = ++last_version_;
+      lease.version = NextVersion();
+      lease.foreign = false;
       lease.durable = false;
       lease.granted = now;
       lease.horizon = now;
@@ -426,6 +434,7 @@ Result<void> LeaseTable::Restore(const RestoredLease& restored, const Now& now) 
   lease->mac = from.mac;
   lease->machine = from.machine;
   lease->version = from.version;
+  lease->foreign = false;
   lease->lease = from.lease;
   // The horizon below may be longer than what the record will be found to cover next time.
   lease->durable = restored.durable && ElapsedIsFinal(restored.stamp, now);

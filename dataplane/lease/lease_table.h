@@ -20,10 +20,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "dataplane/base/address.h"
+#include "dataplane/base/bounded.h"
 #include "dataplane/base/result.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/snapshot.h"
@@ -61,6 +63,8 @@ inline constexpr std::uint32_t kQuarantineShare = 10;
 inline constexpr int kProbesMax = 1024;
 // An IPv6 pool of more than so many times the table's leases is sparse.
 inline constexpr std::uint64_t kSparseFactor = 2;
+// Of these, how many may be not settled between two racks.
+inline constexpr int kUnsettledProbesMax = 16;
 // Hashes tried in a sparse pool: that all of them are taken has a chance of 2^-64.
 inline constexpr int kSparseProbesMax = 64;
 // Of a pool's addresses, so that sums of positions fit; a larger range is cut without loss.
@@ -136,6 +140,8 @@ struct RestoredLease {
   bool durable = true;
 };
 
+class PairRules;
+
 class LeaseTable {
  public:
   explicit LeaseTable(const TableOptions& options);
@@ -160,7 +166,7 @@ class LeaseTable {
                                            const config::Snapshot& snapshot, Instant now);
 
   // May this client have this address? kNotFound: neither in the pool nor reserved for it, or never
-  // offered; kConflict: another client's or quarantined.
+  // offered; kConflict: another client's or quarantined; kBusy: the partner's to say.
   [[nodiscard]] Result<const Lease*> Check(const Client& client, IpAddress address) const;
 
   // Binds an address that the client has an entry for (Offer, or an earlier lease that Check
@@ -234,6 +240,25 @@ class LeaseTable {
   // slot while it lives.
   [[nodiscard]] const Lease* At(std::uint32_t slot) const noexcept;
 
+  // REQUIRES: a lease of this table.
+  [[nodiscard]] std::uint32_t SlotOf(const Lease& lease) const noexcept;
+
+  // ---- pair of racks (lease_pair.cc) ----
+
+  // From now on the rules are asked what may be given, and versions are of the rules' side: even or
+  // odd, above `version_floor`, so that two racks never make the same one.
+  void SetPair(const PairRules* rules, std::uint64_t version_floor) noexcept;
+
+  [[nodiscard]] std::uint64_t last_version() const noexcept { return last_version_; }
+
+  // The partner has this version: the next one here is higher.
+  void ObserveVersion(std::uint64_t version) noexcept;
+  // Takes over what the partner says, whatever is here. `from.horizon` is what is left of the lease
+  // now; its stamp is not looked at. Errors: kFull.
+  [[nodiscard]] Result<const Lease*> Adopt(const RestoredLease& from, const Now& now);
+  // The same lease as a new version, until `until` at least. REQUIRES: an entry with a record.
+  const Lease* Reassert(IpAddress address, Instant until, Instant now) noexcept;
+
   // ---- restart ----
 
   // Puts back a lease from its record; a lower version than what is there is ignored. The horizon
@@ -249,10 +274,27 @@ class LeaseTable {
   struct Segment {  // a run of dynamic addresses of a pool
     AddressNumber first;
     std::uint64_t count = 0;
-    std::uint64_t position = 0;  // of `first` in the pool
+    // Addresses of the pool's segments before this one: all; even and odd ones.
+    std::uint64_t before = 0;
+    std::array<std::uint64_t, 2> before_in_share{};
+
+    // Until the first address of that share.
+    [[nodiscard]] std::uint64_t StepsTo(unsigned share) const noexcept {
+      return (first.low & 1) == share ? 0 : 1;
+    }
+
+    [[nodiscard]] std::uint64_t CountOf(unsigned share) const noexcept {
+      return count > StepsTo(share) ? (count - StepsTo(share) + 1) / 2 : 0;
+    }
   };
 
-  enum List : std::uint8_t { kReusable = 0, kOffers = 1 };
+  // Positions [first, last) of a pool.
+  struct Run {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+  };
+
+  enum List : std::uint8_t { kReusable = 0, kReusableOdd = 1, kOffers = 2 };
 
   struct ListEnds {
     std::uint32_t head = kNone;
@@ -266,9 +308,10 @@ class LeaseTable {
     std::uint32_t segment_first = 0;
     std::uint32_t segment_count = 0;
     std::uint64_t size = 0;
+    std::uint64_t evens = 0;  // even addresses: they have the first positions
     bool dense = true;
     FreeMap map;  // of a dense pool
-    std::array<ListEnds, 2> lists;
+    std::array<ListEnds, 3> lists;
     std::array<std::uint32_t, 6> counts{};  // by State, of entries inside the map
   };
 
@@ -276,7 +319,6 @@ class LeaseTable {
   [[nodiscard]] Lease* Find(IpAddress address) noexcept;
   [[nodiscard]] std::uint32_t FindSlot(IpAddress address) const noexcept;
   [[nodiscard]] std::uint32_t FindSlot(const ClientKey& key, RecordId vlan) const noexcept;
-  [[nodiscard]] std::uint32_t SlotOf(const Lease& lease) const noexcept;
   [[nodiscard]] std::uint64_t HashAddress(IpAddress address) const noexcept;
   [[nodiscard]] std::uint64_t HashClient(const ClientKey& key, RecordId vlan) const noexcept;
   // nullptr: no entry is left. Unknown clients leave some to known machines.
@@ -320,6 +362,7 @@ class LeaseTable {
   void AddSegment(Pool& pool, AddressNumber first, AddressNumber last,
                   RebuildResult& result) noexcept;
   void CutPool(Pool& pool, std::uint64_t size) noexcept;
+  void NumberShares(Pool& pool) noexcept;
   void AttachAll() noexcept;
   [[nodiscard]] static bool IsHostAddress(const Pool& pool, IpAddress address) noexcept;
   [[nodiscard]] static bool IsExcluded(const Pool& pool, IpAddress address,
@@ -345,16 +388,34 @@ class LeaseTable {
                                       Instant now) const noexcept;
   void ChooseFree(const OfferRequest& request, const Pool& pool, const config::Snapshot& snapshot,
                   Choice& choice) const noexcept;
-  void ChooseFreeSparse(const OfferRequest& request, const Pool& pool,
-                        const config::Snapshot& snapshot, Choice& choice) const noexcept;
   void ChooseUsed(const OfferRequest& request, const Pool& pool, const config::Snapshot& snapshot,
                   Instant now, Choice& choice) const noexcept;
   [[nodiscard]] bool MayGive(const OfferRequest& request, const Pool& pool, IpAddress address,
                              const config::Snapshot& snapshot) const noexcept;
   [[nodiscard]] bool HasRoom(const OfferRequest& request, const Lease* own,
                              Instant now) const noexcept;
-  // Of a dense pool.
-  [[nodiscard]] std::uint32_t FirstProbe(const Pool& pool, const Client& client) const noexcept;
+  // Of a dense pool: the next free position of the run at or after `from`, or else from its start.
+  [[nodiscard]] static std::optional<std::uint32_t> NextFreeIn(const Pool& pool, Run run,
+                                                               std::uint32_t from) noexcept;
+  [[nodiscard]] std::uint32_t FirstProbe(Run run, const Client& client) const noexcept;
+  [[nodiscard]] IpAddress ProbeRun(const OfferRequest& request, const Pool& pool, Run run,
+                                   const config::Snapshot& snapshot,
+                                   std::uint32_t& skipped) const noexcept;
+  [[nodiscard]] IpAddress ProbeSparse(const OfferRequest& request, const Pool& pool, Run run,
+                                      const config::Snapshot& snapshot) const noexcept;
+  [[nodiscard]] std::uint32_t FindReusable(const OfferRequest& request, const Pool& pool, List list,
+                                           const config::Snapshot& snapshot) const noexcept;
+
+  // lease_pair.cc: what the rules of a pair allow; everything without them.
+  [[nodiscard]] std::uint64_t NextVersion() noexcept;
+  // Where free addresses may be taken from, the preferred ones first.
+  [[nodiscard]] FixedVector<Run, 2> RunsOf(const Pool& pool) const noexcept;
+  [[nodiscard]] bool IsGivable(const IpAddress& address) const noexcept;
+  [[nodiscard]] bool MayReassign(const Lease& lease) const noexcept;
+  [[nodiscard]] bool MayForget(const Lease& lease) const noexcept;
+  [[nodiscard]] bool MayKeepBinding(const Lease& lease) const noexcept;
+  [[nodiscard]] bool MayReserve(const OfferRequest& request, const Lease* there) const noexcept;
+  [[nodiscard]] bool MustTell(const Lease& lease) const noexcept;
 
   // lease_order.cc: lists of a pool, the heap by `ends`, and their checks.
   void Attach(Lease& lease) noexcept;
@@ -379,7 +440,8 @@ class LeaseTable {
   std::uint32_t heap_size_ = 0;
   std::uint32_t used_ = 0;
   std::uint64_t last_version_ = 0;
-  std::vector<Pool> pools_;  // ordered by subnet
+  const PairRules* rules_ = nullptr;  // nullptr: no pair
+  std::vector<Pool> pools_;           // ordered by subnet
   std::uint32_t pool_count_ = 0;
   std::vector<Segment> segments_;
   std::uint32_t segment_count_ = 0;
@@ -388,7 +450,7 @@ class LeaseTable {
   std::vector<std::uint32_t> scratch_;  // of AttachAll
   std::uint64_t layout_hash_ = 0;
   // Reusable entries outside every pool: reservations and gone ranges; offers there.
-  std::array<ListEnds, 2> strays_;
+  std::array<ListEnds, 3> strays_;
   std::uint32_t maintain_pool_ = 0;
   std::uint32_t maintain_position_ = 0;
 };

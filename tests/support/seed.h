@@ -15,4 +15,10 @@ inline std::uint64_t TestSeed(std::uint64_t fallback) {
   return seed;
 }
 
+// How many seeds to run, from that one on: SLIPWAY_SEEDS, or the few that every run takes.
+inline std::uint64_t TestSeeds(std::uint64_t fallback) {
+  const char* text = std::getenv("SLIPWAY_SEEDS");
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 0);
+}
+
 }  // namespace slipway::test

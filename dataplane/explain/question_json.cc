@@ -78,7 +78,8 @@ template <typename Number>
     const std::string_view digits = text.substr(i, 2);
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
-    if (error != std::errc{} || end != digits.data() + 2 || size == bytes.size()) {
+    if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2 ||
+        size == bytes.size()) {
       return Wrong("client_id", "is at most 64 bytes in hex, as 01:52:54:00:00:00:01");
     }
     bytes[size++] = static_cast<std::byte>(byte);

@@ -3,12 +3,15 @@
 //   bits 0-2  how the packet came: link, relay, unserved, other policy
 //   bit  3    its record becomes durable
 //   bits 4-7  seconds that pass before, as 2^n - 1
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "dataplane/base/check.h"
 #include "dataplane/dhcp/engine.h"
+#include "dataplane/dhcp/trace.h"
 #include "tests/support/boot_lab.h"
 
 namespace {
@@ -44,7 +47,14 @@ struct World {
     context.local_addresses = local;
     context.destination = (control & 2) != 0 ? test::kRack : Ipv4Address{0xFFFF'FFFF};
     context.source = (control & 4) != 0 ? test::kPoolFirst : Ipv4Address{};
+    // What is explained is what happens next.
+    engine.Explain(packet, context, *snapshot, now, out, effects, trace);
+    const dhcp::Reason told = effects.reason;
+    const ByteSpan head = ByteSpan(out).first(effects.reply.bytes);
+    const std::vector<std::byte> reply(head.begin(), head.end());
     engine.Handle(packet, context, *snapshot, now, out, effects);
+    SLIP_CHECK(effects.reason == told);
+    SLIP_CHECK(std::ranges::equal(reply, std::span(out).first(effects.reply.bytes)));
     SLIP_CHECK(effects.reply.bytes <= out.size());
     SLIP_CHECK((effects.reply.delivery == dhcp::Delivery::kNone) == (effects.reply.bytes == 0));
     SLIP_CHECK(!effects.reply.wait_durable || !effects.record.empty());
@@ -58,6 +68,7 @@ struct World {
   lease::LeaseTable table;
   dhcp::Dhcp4Engine engine;
   dhcp::Effects effects;
+  dhcp::DecisionTrace trace;
   std::array<IpAddress, 1> local{test::kRack};
   std::array<std::byte, dhcp::kMessageBytesMax> out{};
   lease::Now now{.instant = {1}, .wall = {1}, .boot_id = 1, .wall_synchronised = true};

@@ -91,9 +91,16 @@ std::uint64_t Fingerprint(const DhcpLab& lab) {
   return hash;
 }
 
+// Every other table is smaller than its pools.
+lease::TableOptions TableOf(std::uint64_t seed) {
+  lease::TableOptions options = DhcpLab::SmallTable();
+  options.leases_max = seed % 2 == 0 ? 20 : options.leases_max;
+  return options;
+}
+
 class Asker {
  public:
-  explicit Asker(std::uint64_t seed) : random_(seed), lab_(SnapshotOf(0)) {}
+  explicit Asker(std::uint64_t seed) : random_(seed), lab_(SnapshotOf(0), TableOf(seed)) {}
 
   void Step() {
     switch (random_.Below(24)) {

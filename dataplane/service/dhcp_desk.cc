@@ -142,7 +142,8 @@ void DhcpDesk::Run(const Serving& serving, const SeenPacket& packet, Instant now
   const Reception reception(serving, {.ifindex = packet.ifindex,
                                       .source = packet.source,
                                       .source_port = packet.source_port,
-                                      .destination = packet.destination});
+                                      .destination = packet.destination,
+                                      .boot_server_port = packet.boot_server_port});
   if (reception.link() != nullptr) {
     answer_.interface = reception.link()->name;
   }

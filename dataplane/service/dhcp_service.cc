@@ -132,9 +132,7 @@ void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, cons
   // The reply is built where it is sent from; one that has to wait is moved.
   parts_.engine->Handle(packet.data, reception.context(), *serving.snapshot, now,
                         tx_.subspan(net::kUdp4FrameHeaderBytes, dhcp::kMessageBytesMax), effects_);
-  if (port == ports_.dhcp) {
-    KeepPacket(packet, now);
-  }
+  KeepPacket(port, packet, now);
   if (effects_.reason == dhcp::Reason::kForeignServer) {
     parts_.watch->OnForeignServer(effects_.foreign, packet.source.v4(), packet.ifindex,
                                   reception.link(), now.instant);
@@ -212,7 +210,8 @@ DhcpService::Sent DhcpService::Transmit(const Envelope& envelope, MutableByteSpa
   return driver.counters().send_dropped.value() == full_before ? Sent::kRefused : Sent::kFull;
 }
 
-void DhcpService::KeepPacket(const shard::Packet& packet, const lease::Now& now) {
+void DhcpService::KeepPacket(shard::PortId port, const shard::Packet& packet,
+                             const lease::Now& now) {
   const MacAddress mac = dhcp::PeekMac(packet.data);
   if (mac.is_zero() || effects_.reason == dhcp::Reason::kForeignServer) {
     return;
@@ -223,6 +222,7 @@ void DhcpService::KeepPacket(const shard::Packet& packet, const lease::Now& now)
   seen.source = packet.source.v4();
   seen.destination = packet.destination.v4();
   seen.source_port = packet.source_port;
+  seen.boot_server_port = port == ports_.boot_server;
   seen.reason = effects_.reason;
   seen.address = effects_.ticket.address;
   seen.at = now.wall;

@@ -150,7 +150,7 @@ class DhcpService final : public shard::PacketHandler,
   void SendProbe(const ServedLink& link);
   void OnArpReplies(std::span<shard::Packet> packets, Instant now);
   void RecordSteps();
-  void KeepPacket(const shard::Packet& packet, const lease::Now& now);
+  void KeepPacket(shard::PortId port, const shard::Packet& packet, const lease::Now& now);
   void TellPeers(const ServedLink& link);
   [[nodiscard]] lease::Now ReadNow(Instant now) const;
 

@@ -26,6 +26,7 @@ struct SeenPacket {
   MacAddress mac;  // zero: a free place
   bool known = false;
   bool cut = false;
+  bool boot_server_port = false;  // came to port 4011
   std::uint16_t bytes = 0;
   std::uint32_t ifindex = 0;
   Ipv4Address source;

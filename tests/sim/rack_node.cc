@@ -17,6 +17,7 @@
 #include "dataplane/service/fact_events.h"
 #include "dataplane/service/inventory_service.h"
 #include "dataplane/shard/shard.h"
+#include "tests/sim/foreteller.h"
 #include "tests/sim/sim_journal.h"
 
 namespace slipway::sim {
@@ -182,6 +183,7 @@ struct RackNode::Process final : link::RackTransport,
   std::unique_ptr<service::FactEvents> shard_events;
   service::PacketLog packets{64};
   std::unique_ptr<service::DhcpWatch> watch;
+  std::unique_ptr<Foreteller> foreteller;
   std::unique_ptr<rack::JournalEvents> events;  // of the link and control threads
   std::unique_ptr<service::DhcpService> dhcp;
   std::unique_ptr<service::InventoryService> inventories;
@@ -281,8 +283,14 @@ void RackNode::Process::MakeShard() {
                                   .clock = &node.clock_,
                                   .packets = &packets,
                                   .watch = watch.get()});
-  const shard::PortId udp = driver->BindUdp(kDhcpPort, dhcp.get());
-  const shard::PortId boot_server = driver->BindUdp(kBootServerPort, dhcp.get());
+  foreteller = std::make_unique<Foreteller>(Foreteller::Parts{.judge = node.parts_.judge,
+                                                              .serving = serving.get(),
+                                                              .engine = &engine,
+                                                              .leases = &leases,
+                                                              .clock = &node.clock_});
+  const shard::PortId udp = driver->BindUdp(kDhcpPort, foreteller.get());
+  const shard::PortId boot_server = driver->BindUdp(kBootServerPort, foreteller.get());
+  foreteller->SetService(dhcp.get(), boot_server);
   SLIP_CHECK(dhcp->Start({.dhcp = udp, .boot_server = boot_server}, now()).has_value());
 }
 

@@ -340,14 +340,16 @@ bool LeaseTable::MayKeep(const Lease& own, const OfferRequest& request,
 
 Result<const Lease*> LeaseTable::Offer(const OfferRequest& request,
                                        const config::Snapshot& snapshot, Instant now) {
-  const Choice choice = Choose(request, snapshot, now);
+  const std::uint32_t own = FindSlot(request.client.key, request.client.vlan);
+  const Choice choice = ChooseFor(request, own == kNone ? nullptr : &entries_[own], snapshot, now);
   if (choice.skipped > 0) {
     TakeSkipped(pools_[PoolOf(request.subnet)], request.client, choice.skipped);
   }
   if (choice.refused != ErrorCode::kNone) {
     return Fail(choice.refused);
   }
-  return HoldFor(request, choice.address, now);
+  const bool fresh = choice.rule == OfferRule::kRequested || choice.rule == OfferRule::kHash;
+  return HoldFor(request, choice.address, own, fresh ? kNone : FindSlot(choice.address), now);
 }
 
 // Excluded addresses inside a dense pool: not looked at again until Maintain finds them free.
@@ -363,14 +365,13 @@ void LeaseTable::TakeSkipped(Pool& pool, const Client& client, std::uint32_t ski
 
 // Holds the address, chosen before, for the client, which leaves what it had.
 Result<const Lease*> LeaseTable::HoldFor(const OfferRequest& request, IpAddress address,
+                                         std::uint32_t own, std::uint32_t there,
                                          Instant now) noexcept {
-  const std::uint32_t slot = FindSlot(request.client.key, request.client.vlan);
-  if (slot != kNone && entries_[slot].address != address) {
-    MoveAway(entries_[slot], now);
+  if (own != kNone && own != there) {
+    MoveAway(entries_[own], now);
   }
-  Lease* lease = Find(address);
-  if (lease == nullptr) {
-    lease = Insert(address, request.subnet, MayFillUp(request), now);
+  if (there == kNone) {
+    Lease* lease = Insert(address, request.subnet, MayFillUp(request), now);
     if (lease == nullptr) {
       return Fail(ErrorCode::kFull);
     }
@@ -378,18 +379,19 @@ Result<const Lease*> LeaseTable::HoldFor(const OfferRequest& request, IpAddress 
     lease->before = State::kFree;
     return lease;
   }
-  const bool mine = lease->client == request.client.key && lease->vlan == request.client.vlan;
-  if (!mine) {
-    return TakeOver(*lease, request, now);
+  Lease& lease = entries_[there];
+  if (lease.client != request.client.key || lease.vlan != request.client.vlan) {
+    return TakeOver(lease, request, now);
   }
-  SetSubnet(*lease, request.subnet);
-  return Hold(*lease, request.client, now);
+  SetSubnet(lease, request.subnet);
+  return Hold(lease, request.client, now);
 }
 
 Result<const Lease*> LeaseTable::Claim(const OfferRequest& request, IpAddress address,
                                        const config::Snapshot& snapshot, Instant now) {
   SLIP_TRY(CheckClaim(request, address, snapshot, now));
-  return HoldFor(request, address, now);
+  return HoldFor(request, address, FindSlot(request.client.key, request.client.vlan),
+                 FindSlot(address), now);
 }
 
 // ---- upkeep ----

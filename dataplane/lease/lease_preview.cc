@@ -9,7 +9,11 @@ namespace slipway::lease {
 
 Choice LeaseTable::Choose(const OfferRequest& request, const config::Snapshot& snapshot,
                           Instant now) const noexcept {
-  const Lease* own = ByClient(request.client.key, request.client.vlan);
+  return ChooseFor(request, ByClient(request.client.key, request.client.vlan), snapshot, now);
+}
+
+Choice LeaseTable::ChooseFor(const OfferRequest& request, const Lease* own,
+                             const config::Snapshot& snapshot, Instant now) const noexcept {
   if (request.reserved.is_set()) {
     return ChooseReserved(request, own, now);
   }

@@ -377,10 +377,15 @@ class LeaseTable {
   }
 
   void TakeSkipped(Pool& pool, const Client& client, std::uint32_t skipped) noexcept;
+  // `own` and `there` are the client's and the address's entries, if there are.
   [[nodiscard]] Result<const Lease*> HoldFor(const OfferRequest& request, IpAddress address,
+                                             std::uint32_t own, std::uint32_t there,
                                              Instant now) noexcept;
 
   // lease_preview.cc: choices.
+  // As Choose; `own` is the client's entry.
+  [[nodiscard]] Choice ChooseFor(const OfferRequest& request, const Lease* own,
+                                 const config::Snapshot& snapshot, Instant now) const noexcept;
   [[nodiscard]] Choice ChooseReserved(const OfferRequest& request, const Lease* own,
                                       Instant now) const noexcept;
   [[nodiscard]] Choice ChooseFromPool(const OfferRequest& request, const Pool& pool,

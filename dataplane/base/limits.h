@@ -19,6 +19,9 @@ inline constexpr std::size_t kInterfaceNameBytesMax = 15;  // IFNAMSIZ - 1
 inline constexpr std::size_t kFileNameBytesMax = 127;      // a name in the boot file table
 inline constexpr std::size_t kUrlBytesMax = 255;           // a boot-file URL in an option
 
+// DHCP options that operators set: one value on the wire, in pieces where need be (RFC 3396).
+inline constexpr std::size_t kDhcpOptionBytesMax = 1'024;
+
 // Control link (design: section 4).
 inline constexpr std::size_t kLinkMessageBytesMax = std::size_t{1} << 20;
 inline constexpr std::size_t kLinkCreditBytes = std::size_t{4} << 20;
@@ -31,6 +34,9 @@ inline constexpr std::uint32_t kSubnetsMax = 1'024;
 inline constexpr std::uint32_t kRangesMax = 4'096;
 inline constexpr std::uint32_t kImagesMax = 1'024;
 inline constexpr std::uint32_t kServedInterfacesMax = 64;  // per rack
+inline constexpr std::uint32_t kDhcpClassesMax = 256;
+inline constexpr std::uint32_t kDhcpOptionsMax = 65'536;  // of all scopes together
+inline constexpr std::uint32_t kDhcpOptionsPerScopeMax = 64;
 
 // Machine-facing uploads.
 inline constexpr std::size_t kInventoryBytesMax = std::size_t{256} << 10;

@@ -8,6 +8,7 @@
 
 #include "dataplane/base/address.h"
 #include "dataplane/base/bounded.h"
+#include "dataplane/base/cursor.h"
 #include "dataplane/base/limits.h"
 
 namespace slipway::config {
@@ -15,6 +16,8 @@ namespace slipway::config {
 // Ids are the region's entity ids: unique within a table, never 0, never reused.
 using RecordId = std::uint64_t;
 
+// Of addresses and of the DHCP that gives them.
+enum class Family : std::uint8_t { kV4 = 0, kV6 = 1 };
 enum class UnknownPolicy : std::uint8_t { kIgnore = 0, kLocal = 1, kWait = 2, kEnlist = 3 };
 enum class RouterAdvertisement : std::uint8_t { kOff = 0, kNoRouterHere = 1, kFull = 2 };
 // Whose the addresses of a VLAN are: ours; another server's, and we add boot data (ProxyDHCP); or
@@ -28,6 +31,17 @@ enum class BootTarget : std::uint8_t { kLocal = 0, kLauncher = 1, kImage = 2, kW
 enum class ImageKind : std::uint8_t { kLoader = 0, kLauncher = 1, kKernel = 2 };
 enum class FileRole : std::uint8_t { kOther = 0, kKernel = 1, kInitrd = 2, kLoader = 3 };
 
+// Where a DHCP option was set; a later one wins over those before it.
+enum class OptionScope : std::uint8_t {
+  kGlobal = 0,
+  kVlan = 1,
+  kSubnet = 2,
+  kRange = 3,
+  kClass = 4,
+  kMachine = 5,
+};
+inline constexpr std::size_t kOptionScopes = 6;
+
 using HostName = FixedString<limits::kHostnameBytesMax>;
 using DomainName = FixedString<253>;
 using FileName = FixedString<limits::kFileNameBytesMax>;
@@ -37,6 +51,10 @@ using Uuid = std::array<std::uint8_t, 16>;
 inline constexpr std::size_t kServersPerSubnetMax = 4;
 inline constexpr std::size_t kFilesPerImageMax = 16;
 inline constexpr std::size_t kRelaysPerVlanMax = 8;
+inline constexpr std::size_t kArchitecturesPerClassMax = 16;
+inline constexpr std::size_t kRelayIdBytesMax = 128;
+
+using RelayId = FixedVector<std::byte, kRelayIdBytesMax>;
 
 struct VlanRecord {
   RecordId id = 0;
@@ -112,6 +130,31 @@ struct ImageRecord {
   FixedString<15> architecture;
   FixedString<511> command_line;
   FixedVector<ImageFile, kFilesPerImageMax> files;
+};
+
+// A class of DHCP clients: those that match all that is given.
+struct DhcpClassRecord {
+  RecordId id = 0;
+  FixedString<63> name;
+  std::uint16_t priority = 100;
+  FixedVector<std::uint16_t, kArchitecturesPerClassMax> architectures;
+  FixedString<255> vendor_class;
+  FixedString<255> user_class;
+  FixedVector<std::uint8_t, 6> mac_prefix;
+  RelayId circuit_id;
+  RelayId remote_id;
+};
+
+// One option of one scope. The value is a view: of the record's body, or of what is encoded.
+struct DhcpOptionRecord {
+  RecordId id = 0;
+  OptionScope scope = OptionScope::kGlobal;
+  RecordId of = 0;  // in the scope's table; 0: global
+  Family family = Family::kV4;
+  std::uint16_t code = 0;
+  bool always = false;
+  bool suppress = false;
+  ByteSpan value;
 };
 
 }  // namespace slipway::config

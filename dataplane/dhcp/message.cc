@@ -80,15 +80,17 @@ Result<void> ReadOptions(ByteSpan field, std::size_t field_at, Message& message)
 }
 
 Result<void> CheckLengths(Message& message) {
-  const std::span<const OptionRow> table = OptionTable();
-  for (std::size_t slot = 0; slot < table.size(); ++slot) {
-    const OptionRow& row = table[slot];
+  for (std::size_t slot = 0; slot < kOptionSlots; ++slot) {
+    if (!message.present[slot]) {
+      continue;
+    }
+    const OptionRow& row = RowOfSlot(slot);
     const std::size_t size = message.values[slot].size();
-    if (!message.present[slot] || (size >= row.length_min && size <= row.length_max)) {
+    if (size >= row.length_min && size <= row.length_max) {
       continue;
     }
     if ((row.use & kStrict) != 0) {
-      return Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(row.code));
+      return Fail(ErrorCode::kMalformed, row.code);
     }
     message.present[slot] = false;
     message.values[slot] = {};
@@ -271,7 +273,9 @@ bool Writer::Begin(Option option, std::size_t bytes) noexcept {
     ++left_out_;
     return false;
   }
-  writer_.U8(static_cast<std::uint8_t>(option));
+  const auto code = static_cast<std::uint8_t>(option);
+  wrote_[code / 64] |= std::uint64_t{1} << (code % 64);
+  writer_.U8(code);
   writer_.U8(static_cast<std::uint8_t>(std::min(bytes, kPieceBytesMax)));
   return true;
 }

@@ -55,8 +55,8 @@ struct Message {
   ByteSpan sname;  // not read as options: up to the first NUL
   ByteSpan file;
   MessageType type = MessageType::kNone;
-  std::array<ByteSpan, kOptionRows> values{};
-  std::array<bool, kOptionRows> present{};
+  std::array<ByteSpan, kOptionSlots> values{};
+  std::array<bool, kOptionSlots> present{};
 
   [[nodiscard]] bool Has(Option option) const noexcept;
   // Empty if it is not there or not one of the options we read.
@@ -130,6 +130,12 @@ class Writer {
 
   [[nodiscard]] std::uint32_t left_out() const noexcept { return left_out_; }
 
+  // Whether the option is in the message.
+  [[nodiscard]] bool Wrote(Option option) const noexcept {
+    const auto code = static_cast<std::uint8_t>(option);
+    return ((wrote_[code / 64] >> (code % 64)) & 1) != 0;
+  }
+
  private:
   // With a header for each piece.
   [[nodiscard]] static constexpr std::size_t WireBytes(std::size_t bytes) noexcept {
@@ -142,6 +148,7 @@ class Writer {
   WireWriter writer_;
   std::size_t reserved_ = 0;
   std::uint32_t left_out_ = 0;
+  std::array<std::uint64_t, 4> wrote_{};  // codes
 };
 
 }  // namespace slipway::dhcp

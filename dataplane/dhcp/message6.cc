@@ -14,9 +14,9 @@ void CopyAddress(WireReader& reader, Ipv6Address& out) {
   reader.Copy(std::as_writable_bytes(std::span(out.octets)));
 }
 
-// Calls `visit(row, value)` for each option of the table; its error ends the reading. A value of a
-// wrong length spoils the message or is passed over, as its row says. `at` is where the options
-// begin in the packet, for errors.
+// Calls `visit(code, value)` for each option that has a slot; its error ends the reading. A value
+// of a wrong length spoils the message or is passed over, as its row says. `at` is where the
+// options begin in the packet, for errors.
 template <typename Visit>
 Result<void> ReadOptions6(ByteSpan options, std::size_t at, Visit visit) {
   WireReader reader(options);
@@ -26,17 +26,18 @@ Result<void> ReadOptions6(ByteSpan options, std::size_t at, Visit visit) {
     if (!reader.ok()) {
       return Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(at + reader.offset()));
     }
-    const OptionRow6* const row = FindOption6(code);
-    if (row == nullptr) {
+    const std::uint8_t slot = SlotOf6(code);
+    if (slot == kNoSlot) {
       continue;
     }
-    if (value.size() < row->length_min || value.size() > row->length_max) {
-      if ((row->use & kStrict) != 0) {
+    const OptionRow& row = RowOfSlot6(slot);
+    if (value.size() < row.length_min || value.size() > row.length_max) {
+      if ((row.use & kStrict) != 0) {
         return Fail(ErrorCode::kMalformed, code);
       }
       continue;
     }
-    SLIP_TRY(visit(*row, value));
+    SLIP_TRY(visit(static_cast<Option6>(code), value));
   }
   return {};
 }
@@ -56,28 +57,28 @@ Result<void> ReadAddress(ByteSpan value, std::size_t at, Ia& ia) {
     ia.valid_seconds = valid_seconds;
   }
   (void)ia.addresses.push_back(address);
-  return ReadOptions6(reader.Rest(), at, [&](const OptionRow6& row, ByteSpan inner) {
-    if (row.code == Option6::kStatusCode) {
+  return ReadOptions6(reader.Rest(), at, [&](Option6 code, ByteSpan inner) {
+    if (code == Option6::kStatusCode) {
       ia.status = StatusOf(inner);
     }
     return Result<void>();
   });
 }
 
-Result<void> ReadIa(const OptionRow6& row, ByteSpan value, std::size_t at, Message6& message) {
+Result<void> ReadIa(Option6 code, ByteSpan value, std::size_t at, Message6& message) {
   Ia ia;
-  ia.type = row.code;
+  ia.type = code;
   WireReader reader(value);
   ia.iaid = reader.U32();
-  if (row.code != Option6::kIaTa) {
+  if (code != Option6::kIaTa) {
     ia.t1 = reader.U32();
     ia.t2 = reader.U32();
   }
-  SLIP_TRY(ReadOptions6(reader.Rest(), at, [&](const OptionRow6& inner, ByteSpan content) {
-    if (inner.code == Option6::kIaAddress) {
+  SLIP_TRY(ReadOptions6(reader.Rest(), at, [&](Option6 inner, ByteSpan content) {
+    if (inner == Option6::kIaAddress) {
       return ReadAddress(content, at, ia);
     }
-    if (inner.code == Option6::kStatusCode) {
+    if (inner == Option6::kStatusCode) {
       ia.status = StatusOf(content);
     }
     return Result<void>();
@@ -95,16 +96,16 @@ Result<void> ReadMessage(ByteSpan bytes, std::size_t at, Message6& message) {
   const auto head = LoadBig<std::uint32_t>(bytes.data());
   message.type = static_cast<MessageType6>(head >> 24);
   message.xid = head & 0xFF'FFFF;
-  return ReadOptions6(bytes.subspan(4), at + 4, [&](const OptionRow6& row, ByteSpan value) {
-    if (row.code == Option6::kIaNa || row.code == Option6::kIaTa || row.code == Option6::kIaPd) {
-      return ReadIa(row, value, at, message);
+  return ReadOptions6(bytes.subspan(4), at + 4, [&](Option6 code, ByteSpan value) {
+    if (code == Option6::kIaNa || code == Option6::kIaTa || code == Option6::kIaPd) {
+      return ReadIa(code, value, at, message);
     }
-    const std::uint8_t slot = SlotOf6(static_cast<std::uint16_t>(row.code));
+    const std::uint8_t slot = SlotOf6(static_cast<std::uint16_t>(code));
     if (!message.present[slot]) {
       message.present[slot] = true;
       message.values[slot] = value;
-    } else if (row.code == Option6::kClientId || row.code == Option6::kServerId) {
-      return Result<void>(Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(row.code)));
+    } else if (code == Option6::kClientId || code == Option6::kServerId) {
+      return Result<void>(Fail(ErrorCode::kMalformed, static_cast<std::uint32_t>(code)));
     }
     return Result<void>();
   });
@@ -122,8 +123,8 @@ Result<ByteSpan> ReadRelay(ByteSpan bytes, std::size_t at, Message6& message) {
     return Fail(ErrorCode::kTruncated, static_cast<std::uint32_t>(at + bytes.size()));
   }
   ByteSpan inside;
-  SLIP_TRY(ReadOptions6(reader.Rest(), at, [&](const OptionRow6& row, ByteSpan value) {
-    switch (row.code) {
+  SLIP_TRY(ReadOptions6(reader.Rest(), at, [&](Option6 code, ByteSpan value) {
+    switch (code) {
       case Option6::kRelayMessage:
         inside = inside.empty() ? value : inside;
         break;

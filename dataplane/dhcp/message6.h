@@ -69,8 +69,8 @@ struct Message6 {
   std::uint32_t xid = 0;  // 24 bits
   FixedVector<Ia, kIasMax> ias;
   std::uint32_t ias_left_out = 0;
-  std::array<ByteSpan, kOptionRows6> values{};
-  std::array<bool, kOptionRows6> present{};
+  std::array<ByteSpan, kOptionSlots6> values{};
+  std::array<bool, kOptionSlots6> present{};
 
   [[nodiscard]] bool relayed() const noexcept { return !relays.empty(); }
 

@@ -15,6 +15,7 @@
 
 namespace slipway::lease {
 
+using config::Family;
 using config::RecordId;
 
 inline constexpr std::size_t kClientIdBytesMax = 64;
@@ -31,8 +32,6 @@ struct ClientId {
 
   friend bool operator==(const ClientId&, const ClientId&) = default;
 };
-
-enum class Family : std::uint8_t { kV4, kV6 };
 
 // The identity of a client in one family: its MAC, so that firmware, loader and OS get one address;
 // a hash of the client id (DUID and IAID) only for clients without a usable MAC. A machine has one

@@ -23,22 +23,6 @@ std::string Hex(ByteSpan bytes) {
   return text;
 }
 
-TEST(Options6Test, TheTableIsOrderedAndFindsItsRows) {
-  std::uint16_t before = 0;
-  std::uint8_t slot = 0;
-  for (const OptionRow6& row : OptionTable6()) {
-    const auto code = static_cast<std::uint16_t>(row.code);
-    EXPECT_GT(code, before);
-    EXPECT_EQ(FindOption6(code), &row);
-    EXPECT_EQ(SlotOf6(code), slot++);
-    EXPECT_LE(row.length_min, row.length_max);
-    before = code;
-  }
-  EXPECT_EQ(FindOption6(0), nullptr);
-  EXPECT_EQ(FindOption6(20), nullptr);
-  EXPECT_EQ(FindOption6(65'535), nullptr);
-}
-
 // RFC 8415 figure 2, 8, 12, 14: type and transaction id, then options of code, length, value.
 TEST(Message6Test, IsLaidOutAsTheRfcDraws) {
   const auto packet = Request6(MessageType6::kSolicit, 0xABCDEF)

@@ -51,10 +51,11 @@ std::string Describe(const Message& message) {
   if (!message.file.empty()) {
     text += "file " + Printable(message.file) + "\n";
   }
-  for (const OptionRow& row : OptionTable()) {
-    if (message.Has(row.code)) {
-      text += "option " + std::to_string(static_cast<int>(row.code)) + " " + std::string(row.name) +
-              ": " + Printable(message.Get(row.code)) + "\n";
+  for (const OptionRow& row : OptionTable(Family::kV4)) {
+    const auto option = static_cast<Option>(row.code);
+    if (message.Has(option)) {
+      text += "option " + std::to_string(row.code) + " " + std::string(row.name) + ": " +
+              Printable(message.Get(option)) + "\n";
     }
   }
   return text;

@@ -47,7 +47,7 @@ struct ListRequest {
 
 [[nodiscard]] bool IsFilterable(const Field& field) noexcept {
   return field.type != FieldType::kRecord && field.type != FieldType::kRecordList &&
-         field.type != FieldType::kIpList;
+         field.type != FieldType::kIpList && field.type != FieldType::kUnsignedList;
 }
 
 // The text of a query as the field's JSON form: by the field's own reader, so that "AA-BB-.." finds

@@ -45,6 +45,11 @@ using model::FieldType;
       out["items"] = json::object{{"type", "string"}};
       out["maxItems"] = field.maximum;
       return out;
+    case FieldType::kUnsignedList:
+      out["type"] = "array";
+      out["items"] = json::object{{"type", "integer"}, {"minimum", 0}, {"maximum", field.minimum}};
+      out["maxItems"] = field.maximum;
+      return out;
     case FieldType::kRecordList:
       out["type"] = "array";
       out["items"] = RecordSchema(field.record, kind, false);

@@ -95,6 +95,8 @@ void HandleExplain(Api& api, Call call);
 void HandleLeases(Api& api, Call call);
 void HandleBootTrace(Api& api, Call call);
 void HandleInventory(Api& api, Call call);
+// dhcp_options.cc
+void HandleDhcpOptions(Api& api, Call call);
 // events.cc
 void HandleEvents(Api& api, Call call);
 // import.cc

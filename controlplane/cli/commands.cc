@@ -104,26 +104,52 @@ void PrintRecord(const Context& context, const json::object& record) {
   return fmt::format("/v1/{}/{}", noun.plural, PercentEncode(id));
 }
 
+[[nodiscard]] std::expected<std::uint64_t, Failure> NumberOf(const FieldOption& option,
+                                                             const std::string& text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return Fail(ExitCode::kUsage, fmt::format("{} takes a number, not '{}'", option.option, text));
+  }
+  return number;
+}
+
+[[nodiscard]] std::expected<json::value, Failure> ListValue(const FieldOption& option,
+                                                            const std::vector<std::string>& given) {
+  json::array values;
+  for (const std::string& text : given) {
+    if (text.empty()) {
+      continue;
+    }
+    if (option.kind == ValueKind::kList) {
+      values.push_back(json::string(text));
+      continue;
+    }
+    const auto number = NumberOf(option, text);
+    if (!number) {
+      return std::unexpected(number.error());
+    }
+    values.push_back(*number);
+  }
+  return values;
+}
+
 [[nodiscard]] std::expected<json::value, Failure> OptionValue(
     const FieldOption& option, const std::vector<std::string>& given) {
-  if (option.kind == ValueKind::kList) {
-    json::array values;
-    for (const std::string& text : given) {
-      if (!text.empty()) {
-        values.push_back(json::string(text));
-      }
-    }
-    return values;
+  if (option.kind == ValueKind::kList || option.kind == ValueKind::kNumberList) {
+    return ListValue(option, given);
   }
   const std::string& text = given.back();
   if (option.kind == ValueKind::kNumber) {
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc{} || end != text.data() + text.size()) {
+    const auto number = NumberOf(option, text);
+    return number ? std::expected<json::value, Failure>(*number) : std::unexpected(number.error());
+  }
+  if (option.kind == ValueKind::kBool) {
+    if (text != "true" && text != "false") {
       return Fail(ExitCode::kUsage,
-                  fmt::format("{} takes a number, not '{}'", option.option, text));
+                  fmt::format("{} takes true or false, not '{}'", option.option, text));
     }
-    return number;
+    return text == "true";
   }
   // An empty reference or address takes the value away.
   const bool clears = text.empty() && (option.field == "gateway" || option.field == "address" ||

@@ -83,6 +83,13 @@ struct ExplainRequest {
 [[nodiscard]] Done BootTraceCommand(Context& context, const std::string& machine,
                                     std::size_t boots);
 
+struct DhcpOptionsRequest {
+  std::string machine;
+  std::deque<std::pair<std::string, std::string>> parameters;  // of the query; empty: not given
+};
+
+[[nodiscard]] Done DhcpOptionsCommand(Context& context, const DhcpOptionsRequest& request);
+
 struct EventRequest {
   bool watch = false;
   std::string since;

@@ -33,6 +33,11 @@ constexpr Column kStepColumns[] = {{"TIME", "time"},
                                    {"ADDRESS", "address"},
                                    {"OK", "ok"}};
 
+constexpr Column kDhcpOptionColumns[] = {
+    {"CODE", "code"},     {"NAME", "name"},     {"VALUE", "value"},
+    {"STATE", "state"},   {"SCOPE", "scope"},   {"OF", "of_name"},
+    {"ORIGIN", "origin"}, {"OPTION", "option"}, {"ALWAYS", "always"}};
+
 void Print(std::string_view text) { (void)std::fwrite(text.data(), 1, text.size(), stdout); }
 
 [[nodiscard]] std::expected<json::object, Failure> GetObject(Context& context,
@@ -206,6 +211,42 @@ Done BootTraceCommand(Context& context, const std::string& machine, std::size_t 
     }
     Print(RenderTable(steps, kStepColumns, context.settings.headers));
   }
+  return {};
+}
+
+Done DhcpOptionsCommand(Context& context, const DhcpOptionsRequest& request) {
+  std::string path = "/v1/machines/" + PercentEncode(request.machine) + "/dhcp-options";
+  char separator = '?';
+  for (const auto& [name, value] : request.parameters) {
+    if (!value.empty()) {
+      path += std::exchange(separator, '&') + name + "=" + PercentEncode(value);
+    }
+  }
+  const auto reply = GetObject(context, path);
+  if (!reply) {
+    return std::unexpected(reply.error());
+  }
+  if (context.settings.format == Format::kJson) {
+    Print(RenderJson(*reply));
+    return {};
+  }
+  const std::vector<json::object> rows = Objects(reply->if_contains("items"));
+  if (context.settings.format == Format::kName) {
+    for (const json::object& row : rows) {
+      if (TextAt(row, "state", Cell::kText) == "effective") {
+        Print(TextAt(row, "code", Cell::kText) + "\n");
+      }
+    }
+    return {};
+  }
+  if (context.settings.headers) {
+    Print(fmt::format("{} on {}, subnet {}, range {}, address {}; classes {}\n",
+                      TextAt(*reply, "mac", Cell::kText), TextAt(*reply, "vlan", Cell::kText),
+                      TextAt(*reply, "subnet", Cell::kText), TextAt(*reply, "range", Cell::kText),
+                      TextAt(*reply, "address", Cell::kText),
+                      TextAt(*reply, "classes", Cell::kText)));
+  }
+  Print(RenderTable(rows, kDhcpOptionColumns, context.settings.headers));
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct Inputs {
   EventRequest event;
   ExplainRequest explain;
   std::string rack;
+  DhcpOptionsRequest dhcp_options;
   std::string mac;
   std::string subnet;
   std::deque<std::pair<const FieldOption*, std::vector<std::string>>> fields;
@@ -143,7 +145,8 @@ class Commands {
       auto& field = in.fields.emplace_back(&option, std::vector<std::string>());
       CLI::Option* const added =
           verb->add_option(std::string(option.option), field.second, std::string(option.help));
-      added->expected(1, option.kind == ValueKind::kList ? 8 : 1);
+      added->expected(
+          1, option.kind == ValueKind::kList || option.kind == ValueKind::kNumberList ? 16 : 1);
       if (creating && option.required) {
         added->required();
       }
@@ -226,7 +229,9 @@ class Commands {
     CLI::App* const group = Group("lease", "Addresses that machines hold");
     AddLeaseVerbs(*group);
     AddPool();
-    AddExplain();
+    CLI::App* const dhcp = Group("dhcp", "Answers of the racks");
+    AddExplain(*dhcp);
+    AddOptions(*dhcp);
     CLI::App* const leases = group->add_subcommand("list", "List them");
     Inputs& lease = NewInputs();
     leases->add_option("--mac", lease.mac, "Only of this MAC");
@@ -277,10 +282,9 @@ class Commands {
              [&in](Context& context) { return PoolUsageCommand(context, in.subnet, in.rack); });
   }
 
-  void AddExplain() {
+  void AddExplain(CLI::App& group) {
     CLI::App* const verb =
-        Group("dhcp", "Answers of the racks")
-            ->add_subcommand("explain", "What a rack would answer to a client, and why");
+        group.add_subcommand("explain", "What a rack would answer to a client, and why");
     ExplainRequest& request = NewInputs().explain;
     const std::pair<const char*, const char*> fields[] = {
         {"mac", "MAC of the client"},
@@ -311,6 +315,28 @@ class Commands {
     verb->add_flag("--without-leases", request.without_leases,
                    "By the region from what it has published, without asking the rack");
     OnChosen(verb, [&request](Context& context) { return ExplainCommand(context, request); });
+  }
+
+  void AddOptions(CLI::App& group) {
+    CLI::App* const verb =
+        group.add_subcommand("options", "Show the options of a machine and where they come from");
+    DhcpOptionsRequest& request = NewInputs().dhcp_options;
+    verb->add_option("MACHINE", request.machine, "Id, name or MAC")->required();
+    for (const auto& [option, parameter, help] :
+         {std::tuple("--family", "family", "v4 (the default) or v6"),
+          std::tuple("--mac", "mac", "Which of its interfaces"),
+          std::tuple("--subnet", "subnet", "As if it were in this subnet, id or name"),
+          std::tuple("--arch", "arch", "As if option 93 were this code"),
+          std::tuple("--vendor-class", "vendor_class", "As if option 60 were this"),
+          std::tuple("--user-class", "user_class", "As if option 77 were this"),
+          std::tuple("--relay-circuit", "relay_circuit",
+                     "As if option 82.1 were this: text or 0x..."),
+          std::tuple("--relay-remote", "relay_remote",
+                     "As if option 82.2 were this: text or 0x...")}) {
+      auto& given = request.parameters.emplace_back(parameter, std::string());
+      verb->add_option(option, given.second, help);
+    }
+    OnChosen(verb, [&request](Context& context) { return DhcpOptionsCommand(context, request); });
   }
 
   CLI::App& app_;

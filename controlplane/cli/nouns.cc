@@ -116,6 +116,53 @@ constexpr FieldOption kServedOptions[] = {
     {"--name", "name", kText, true, false, "As the rack's kernel calls it"},
     {"--vlan", "vlan", kText, true, true, "What it serves, id or name"}};
 
+constexpr Column kClassColumns[] = {{"ID", "id"},
+                                    {"NAME", "name"},
+                                    {"PRIORITY", "priority"},
+                                    {"ARCH", "architectures"},
+                                    {"VENDOR CLASS", "vendor_class"},
+                                    {"USER CLASS", "user_class"},
+                                    {"MAC", "mac_prefix"},
+                                    {"CIRCUIT", "circuit_id"},
+                                    {"REMOTE", "remote_id"}};
+constexpr FieldOption kClassOptions[] = {
+    {"--priority", "priority", kNumber, false, true,
+     "Of two classes that set one option the higher one wins"},
+    {"--arch", "architectures", kNumberList, false, true, "Codes of option 93: any of these"},
+    {"--vendor-class", "vendor_class", kText, false, true, "What option 60 begins with"},
+    {"--user-class", "user_class", kText, false, true, "One of the items of option 77"},
+    {"--mac-prefix", "mac_prefix", kText, false, true, "How the MAC begins: 52:54:00"},
+    {"--circuit-id", "circuit_id", kText, false, true, "Option 82.1 of the relay: text or 0x..."},
+    {"--remote-id", "remote_id", kText, false, true, "Option 82.2 of the relay: text or 0x..."},
+    kDescription};
+
+constexpr Column kDhcpOptionColumns[] = {{"ID", "id"},
+                                         {"SCOPE", "scope"},
+                                         {"VLAN", "vlan"},
+                                         {"SUBNET", "subnet"},
+                                         {"RANGE", "range"},
+                                         {"CLASS", "class"},
+                                         {"MACHINE", "machine"},
+                                         {"FAMILY", "family"},
+                                         {"OPTION", "option"},
+                                         {"CODE", "code"},
+                                         {"VALUE", "value"},
+                                         {"ALWAYS", "always"},
+                                         {"SUPPRESS", "suppress"}};
+constexpr FieldOption kDhcpOptionOptions[] = {
+    {"--option", "option", kText, true, false, "Its name, or its code"},
+    {"--value", "value", kText, false, true, "In the form of its type; unknown codes: hexadecimal"},
+    {"--vlan", "vlan", kText, false, false, "It holds on this VLAN, id or name"},
+    {"--subnet", "subnet", kText, false, false, "It holds in this subnet, id or name"},
+    {"--range", "range", kText, false, false, "It holds for addresses of this range, id"},
+    {"--class", "class", kText, false, false, "It holds for clients of this class, id or name"},
+    {"--machine", "machine", kText, false, false, "It holds for this machine, id or name"},
+    {"--family", "family", kText, false, false, "v4 or v6"},
+    {"--always", "always", kBool, false, true, "Also to clients that do not ask: true or false"},
+    {"--suppress", "suppress", kBool, false, true,
+     "Not sent here, whatever wider scopes say: true or false"},
+    kDescription};
+
 constexpr Noun kNouns[] = {
     {"machine", "machines", "hostname", "Machines", kMachineColumns, kMachineOptions, true,
      "mac origin boot_target"},
@@ -132,6 +179,11 @@ constexpr Noun kNouns[] = {
      "kind architecture"},
     {"served-interface", "served-interfaces", "", "Which interface of a rack serves which VLAN",
      kServedColumns, kServedOptions, true, "rack vlan"},
+    {"dhcp-class", "dhcp-classes", "name", "Classes of DHCP clients", kClassColumns, kClassOptions,
+     true, "priority"},
+    {"dhcp-option", "dhcp-options", "", "DHCP options: for all clients, or of one scope",
+     kDhcpOptionColumns, kDhcpOptionOptions, true,
+     "scope vlan subnet range class machine family option"},
     {"rack", "racks", "name", "Rack controllers", kRackColumns, {}, false, "state"},
 };
 

@@ -10,7 +10,7 @@
 
 namespace slipway::cli {
 
-enum class ValueKind : std::uint8_t { kText, kNumber, kList };
+enum class ValueKind : std::uint8_t { kText, kNumber, kList, kNumberList, kBool };
 
 struct FieldOption {
   std::string_view option;  // "--lease-seconds"

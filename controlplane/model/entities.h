@@ -18,8 +18,10 @@ namespace slipway::model {
 
 using config::BootTarget;
 using config::DhcpMode;
+using config::Family;
 using config::FileRole;
 using config::ImageKind;
+using config::OptionScope;
 using config::RangeKind;
 using config::RangeState;
 using config::RouterAdvertisement;
@@ -194,9 +196,43 @@ struct ServedInterface {
   friend bool operator==(const ServedInterface&, const ServedInterface&) = default;
 };
 
+// Clients that match all that is given. Empty: not looked at.
+struct DhcpClass {
+  std::string name;
+  std::string description;
+  std::uint16_t priority = 100;  // of two that set one option the higher wins
+  std::vector<std::uint16_t> architectures;
+  std::string vendor_class;  // how it begins
+  std::string user_class;
+  std::string mac_prefix;  // "52:54:00"
+  std::string circuit_id;  // text, or hexadecimal behind 0x
+  std::string remote_id;
+
+  friend bool operator==(const DhcpClass&, const DhcpClass&) = default;
+};
+
+// One option of one scope. At most one reference is set; none: global.
+struct DhcpOption {
+  std::string description;
+  OptionScope scope = OptionScope::kGlobal;  // follows from the reference
+  EntityId vlan;
+  EntityId subnet;
+  EntityId range;
+  EntityId dhcp_class;
+  EntityId machine;
+  Family family = Family::kV4;
+  std::string option;      // a name of the option table, or a number
+  std::uint16_t code = 0;  // follows from it
+  std::string value;       // as the option's type is written
+  bool always = false;
+  bool suppress = false;
+
+  friend bool operator==(const DhcpOption&, const DhcpOption&) = default;
+};
+
 // The index of an alternative is its Kind.
 using Entity = std::variant<Fabric, Vlan, Subnet, AddressRange, Machine, Interface, BootImage, Rack,
-                            ServedInterface>;
+                            ServedInterface, DhcpClass, DhcpOption>;
 
 static_assert(std::variant_size_v<Entity> == kStoredKindCount);
 

@@ -291,6 +291,34 @@ bool Codec<std::vector<IpAddress>>::Set(const Field& field, std::vector<IpAddres
   return true;
 }
 
+void Codec<std::vector<std::uint16_t>>::Get(const Field&, const std::vector<std::uint16_t>& member,
+                                            json::value& out) {
+  json::array array;
+  for (const std::uint16_t number : member) {
+    array.emplace_back(std::uint64_t{number});
+  }
+  out = std::move(array);
+}
+
+bool Codec<std::vector<std::uint16_t>>::Set(const Field& field, std::vector<std::uint16_t>& member,
+                                            const json::value& value, Problem& problem) {
+  if (!value.is_array() || value.get_array().size() > field.maximum) {
+    return Wrong(problem, "is not a list of at most " + std::to_string(field.maximum) + " numbers",
+                 "send a JSON array of numbers");
+  }
+  Field item = field;
+  item.minimum = 0;
+  item.maximum = field.minimum;
+  std::vector<std::uint16_t> numbers;
+  for (const json::value& number : value.get_array()) {
+    if (!Codec<std::uint16_t>::Set(item, numbers.emplace_back(), number, problem)) {
+      return false;
+    }
+  }
+  member = std::move(numbers);
+  return true;
+}
+
 void Codec<Uuid>::Get(const Field&, const Uuid& member, json::value& out) {
   if (member == Uuid{}) {
     out = nullptr;

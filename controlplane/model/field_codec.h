@@ -123,6 +123,14 @@ struct Codec<std::vector<IpAddress>> {
                   Problem& problem);
 };
 
+// field.minimum bounds the numbers, field.maximum how many there may be.
+template <>
+struct Codec<std::vector<std::uint16_t>> {
+  static void Get(const Field&, const std::vector<std::uint16_t>& member, json::value& out);
+  static bool Set(const Field& field, std::vector<std::uint16_t>& member, const json::value& value,
+                  Problem& problem);
+};
+
 template <>
 struct Codec<Uuid> {
   static void Get(const Field&, const Uuid& member, json::value& out);

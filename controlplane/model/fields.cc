@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kDescriptionMax = 1'024;
 constexpr std::uint64_t kSmallTextMax = 256;
+constexpr std::uint64_t kOptionTextMax = 4'096;
 
 constexpr std::string_view kUnknownPolicies[] = {"ignore", "local", "wait", "enlist"};
 constexpr std::string_view kAdvertisements[] = {"off", "no-router-here", "full"};
@@ -26,6 +27,9 @@ constexpr std::string_view kOrigins[] = {"user", "enlisted"};
 constexpr std::string_view kBootTargets[] = {"local", "launcher", "image", "wait"};
 constexpr std::string_view kImageKinds[] = {"loader", "launcher", "kernel"};
 constexpr std::string_view kFileRoles[] = {"other", "kernel", "initrd", "loader"};
+constexpr std::string_view kScopeNames[] = {"global", "vlan",  "subnet",
+                                            "range",  "class", "machine"};
+constexpr std::string_view kFamilies[] = {"v4", "v6"};
 constexpr std::string_view kRackStates[] = {"enrolled", "revoked"};
 
 using enum FieldType;
@@ -254,9 +258,59 @@ constexpr Field kServedInterfaceFields[] = {
     Ref<&ServedInterface::vlan>("vlan", kRequired, Kind::kVlan, "What it serves."),
 };
 
+constexpr Field kDhcpClassFields[] = {
+    Name<&DhcpClass::name>("name", kOptional, "Unique among classes; the id if not given."),
+    Text<&DhcpClass::description>("description", kOptional, kDescriptionMax, "For people."),
+    Number<&DhcpClass::priority>("priority", kOptional, 0, UINT16_MAX,
+                                 "Of two classes that set one option the higher one wins."),
+    {.name = "architectures",
+     .type = kUnsignedList,
+     .doc = "Option 93 (61 of DHCPv6) is one of these: 0 BIOS, 7 and 9 x64 UEFI, 16 its HTTP form.",
+     .access = kAt<&DhcpClass::architectures>,
+     .minimum = UINT16_MAX,
+     .maximum = config::kArchitecturesPerClassMax},
+    Text<&DhcpClass::vendor_class>("vendor_class", kOptional, 255,
+                                   "What option 60 (16 of DHCPv6) begins with."),
+    Text<&DhcpClass::user_class>("user_class", kOptional, 255,
+                                 "One of the items of option 77 (15 of DHCPv6)."),
+    Text<&DhcpClass::mac_prefix>("mac_prefix", kOptional, 17,
+                                 "1 to 6 octets that the MAC begins with: 52:54:00."),
+    Text<&DhcpClass::circuit_id>("circuit_id", kOptional, 2 * config::kRelayIdBytesMax + 2,
+                                 "Option 82.1 of the relay (18 of DHCPv6): text, or 0x and "
+                                 "hexadecimal digits."),
+    Text<&DhcpClass::remote_id>("remote_id", kOptional, 2 * config::kRelayIdBytesMax + 2,
+                                "Option 82.2 of the relay (37 of DHCPv6, behind its enterprise), "
+                                "likewise."),
+};
+
+constexpr Field kDhcpOptionFields[] = {
+    Text<&DhcpOption::description>("description", kOptional, kDescriptionMax, "For people."),
+    Choice<&DhcpOption::scope>("scope", kReadOnly, kScopeNames,
+                               "Where it holds; it follows from the reference."),
+    Ref<&DhcpOption::vlan>("vlan", kImmutable, Kind::kVlan, "It holds on this VLAN."),
+    Ref<&DhcpOption::subnet>("subnet", kImmutable, Kind::kSubnet, "It holds in this subnet."),
+    Ref<&DhcpOption::range>("range", kImmutable, Kind::kRange,
+                            "It holds for addresses of this range."),
+    Ref<&DhcpOption::dhcp_class>("class", kImmutable, Kind::kDhcpClass,
+                                 "It holds for clients of this class."),
+    Ref<&DhcpOption::machine>("machine", kImmutable, Kind::kMachine, "It holds for this machine."),
+    Choice<&DhcpOption::family>("family", kImmutable, kFamilies, "Of DHCPv4 or of DHCPv6."),
+    Text<&DhcpOption::option>("option", kFixed, 63,
+                              "A name of docs/protocols/dhcp-options.md, or a code."),
+    Number<&DhcpOption::code>("code", kReadOnly, 0, UINT16_MAX, "Its code."),
+    Text<&DhcpOption::value>(
+        "value", kOptional, kOptionTextMax,
+        "In the form of the option's type; codes without a name: hexadecimal."),
+    Plain<&DhcpOption::always>("always", kBool, kOptional,
+                               "Sent to clients that did not ask for it too."),
+    Plain<&DhcpOption::suppress>("suppress", kBool, kOptional,
+                                 "Not sent here, whatever wider scopes say. Takes no value."),
+};
+
 constexpr std::array<std::span<const Field>, kStoredKindCount> kTables = {
-    kFabricFields,    kVlanFields,  kSubnetFields, kRangeFields,          kMachineFields,
-    kInterfaceFields, kImageFields, kRackFields,   kServedInterfaceFields};
+    kFabricFields,          kVlanFields,      kSubnetFields,    kRangeFields,
+    kMachineFields,         kInterfaceFields, kImageFields,     kRackFields,
+    kServedInterfaceFields, kDhcpClassFields, kDhcpOptionFields};
 
 // Every alternative of Entity is at the variant's address in effect: this gives the struct.
 const void* StructOf(const Entity& entity) {
@@ -347,9 +401,9 @@ const Field* FindField(Kind kind, std::string_view name) noexcept {
 }
 
 std::string_view ToString(FieldType type) noexcept {
-  constexpr std::string_view kNames[] = {"text",      "name",   "boolean", "number",  "choice",
-                                         "reference", "mac",    "address", "network", "addresses",
-                                         "uuid",      "sha256", "record",  "records"};
+  constexpr std::string_view kNames[] = {"text",      "name", "boolean", "number",  "choice",
+                                         "reference", "mac",  "address", "network", "addresses",
+                                         "numbers",   "uuid", "sha256",  "record",  "records"};
   return kNames[static_cast<std::size_t>(type)];
 }
 

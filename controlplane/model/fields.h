@@ -25,9 +25,9 @@ struct Problem {
 using Problems = std::vector<Problem>;
 
 enum class FieldType : std::uint8_t {
-  kText,      // any text up to max_length, no control characters
-  kName,      // LDH label: letters, digits, hyphens, 1..63, lower case
-  kBool,      // read-only records only
+  kText,  // any text up to max_length, no control characters
+  kName,  // LDH label: letters, digits, hyphens, 1..63, lower case
+  kBool,
   kUnsigned,  // minimum..maximum
   kEnum,      // one of `values`
   kRef,       // id text of kind `target`; its name is accepted on input
@@ -35,6 +35,7 @@ enum class FieldType : std::uint8_t {
   kIp,      // null: none
   kPrefix,  // CIDR
   kIpList,
+  kUnsignedList,
   kUuid,  // null: none
   kSha256,
   kRecord,      // an object of `record`; null: none

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "controlplane/model/dhcp.h"
 #include "controlplane/model/enrol.h"
 #include "dataplane/base/check.h"
 
@@ -57,6 +58,16 @@ struct ReferenceLister {
     AddRef(refs, Kind::kRack, served.rack);
     AddRef(refs, Kind::kVlan, served.vlan);
   }
+
+  void operator()(const DhcpClass&) const {}
+
+  void operator()(const DhcpOption& option) const {
+    AddRef(refs, Kind::kVlan, option.vlan);
+    AddRef(refs, Kind::kSubnet, option.subnet);
+    AddRef(refs, Kind::kRange, option.range);
+    AddRef(refs, Kind::kDhcpClass, option.dhcp_class);
+    AddRef(refs, Kind::kMachine, option.machine);
+  }
 };
 
 struct NameGetter {
@@ -79,6 +90,15 @@ struct NameGetter {
   // Served interfaces are unique per rack only.
   std::string operator()(const ServedInterface& served) const {
     return FormatId(Kind::kRack, served.rack) + "/" + served.name;
+  }
+
+  std::string operator()(const DhcpClass& dhcp_class) const { return dhcp_class.name; }
+
+  // One option of a code in each scope.
+  std::string operator()(const DhcpOption& option) const {
+    const EntityRef target = TargetOf(option);
+    return (target.id.is_set() ? FormatId(target.kind, target.id) : std::string("global")) +
+           (option.family == Family::kV4 ? "/v4/" : "/v6/") + std::to_string(option.code);
   }
 };
 

@@ -18,6 +18,8 @@ constexpr std::array<KindInfo, kKindCount> kKinds = {{
     {Kind::kImage, "image", "images", "img", "m/img/", "name", true},
     {Kind::kRack, "rack", "racks", "rck", "m/rck/", "name", true},
     {Kind::kServedInterface, "served-interface", "served-interfaces", "srv", "m/srv/", "", true},
+    {Kind::kDhcpClass, "dhcp-class", "dhcp-classes", "cls", "m/cls/", "name", true},
+    {Kind::kDhcpOption, "dhcp-option", "dhcp-options", "opt", "m/opt/", "", true},
     {Kind::kEvent, "event", "events", "evt", "", "", false},
 }};
 

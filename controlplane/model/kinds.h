@@ -25,11 +25,13 @@ enum class Kind : std::uint8_t {
   kImage,
   kRack,
   kServedInterface,
+  kDhcpClass,
+  kDhcpOption,
   kEvent,
 };
 
-inline constexpr std::size_t kKindCount = 10;
-inline constexpr std::size_t kStoredKindCount = 9;
+inline constexpr std::size_t kKindCount = 12;
+inline constexpr std::size_t kStoredKindCount = 11;
 
 struct KindInfo {
   Kind kind = Kind::kFabric;

@@ -17,9 +17,17 @@ constexpr std::size_t kRacksMax = 1'024;
 
 // By kind: how many there may be.
 constexpr std::array<std::size_t, kStoredKindCount> kCountMax = {
-    kFabricsMax,        limits::kVlansMax, limits::kSubnetsMax,
-    limits::kRangesMax, limits::kHostsMax, limits::kHostsMax,
-    limits::kImagesMax, kRacksMax,         kRacksMax* limits::kServedInterfacesMax};
+    kFabricsMax,
+    limits::kVlansMax,
+    limits::kSubnetsMax,
+    limits::kRangesMax,
+    limits::kHostsMax,
+    limits::kHostsMax,
+    limits::kImagesMax,
+    kRacksMax,
+    kRacksMax* limits::kServedInterfacesMax,
+    limits::kDhcpClassesMax,
+    limits::kDhcpOptionsMax};
 
 std::string GuardKey(EntityRef ref) { return "g/" + StoreKey(ref.kind, ref.id).substr(2); }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
+#include "controlplane/model/dhcp.h"
 #include "dataplane/base/limits.h"
 
 namespace slipway::model {
@@ -94,6 +96,8 @@ class Checker {
   void operator()(const BootImage& image);
   void operator()(const Rack& rack);
   void operator()(const ServedInterface& served);
+  void operator()(const DhcpClass& dhcp_class);
+  void operator()(const DhcpOption& option);
 
   Problems Take() { return std::move(problems_); }
 
@@ -103,6 +107,9 @@ class Checker {
   void Gateway(const Subnet& subnet);
   void Reserved(const Interface& interface, const Reservation& reservation);
   void Domain(std::string_view domain);
+  void OptionValue(const DhcpOption& option);
+  void OptionTarget(const DhcpOption& option);
+  void OptionBound(const DhcpOption& option);
 
   const ModelIndex& index_;
   const EntityRef self_;
@@ -380,6 +387,116 @@ void Checker::operator()(const ServedInterface& served) {
   }
 }
 
+void Checker::operator()(const DhcpClass& dhcp_class) {
+  UniqueName(dhcp_class.name);
+  if (!dhcp_class.mac_prefix.empty() && !ParseMacPrefix(dhcp_class.mac_prefix)) {
+    Wrong("mac_prefix", "\"" + dhcp_class.mac_prefix + "\" is not the beginning of a MAC address",
+          "write 1 to 6 octets as 52:54:00");
+  }
+  for (const auto& [field, text] : {std::pair("circuit_id", &dhcp_class.circuit_id),
+                                    std::pair("remote_id", &dhcp_class.remote_id)}) {
+    if (auto id = EncodeRelayId(*text); !id) {
+      Wrong(field, std::move(id.error().problem), std::move(id.error().cure));
+    }
+  }
+  if (dhcp_class.architectures.empty() && dhcp_class.vendor_class.empty() &&
+      dhcp_class.user_class.empty() && dhcp_class.mac_prefix.empty() &&
+      dhcp_class.circuit_id.empty() && dhcp_class.remote_id.empty()) {
+    Wrong("architectures", "nothing is given that clients could match",
+          "give at least one of architectures, vendor_class, user_class, mac_prefix, circuit_id "
+          "and remote_id");
+  }
+}
+
+void Checker::OptionTarget(const DhcpOption& option) {
+  std::size_t given = 0;
+  const auto look = [&]<typename T>(std::string_view field, Kind kind, EntityId id) -> const T* {
+    given += id.is_set() ? 1U : 0U;
+    return id.is_set() ? Reference<T>(field, kind, id) : nullptr;
+  };
+  (void)look.operator()<Vlan>("vlan", Kind::kVlan, option.vlan);
+  const Subnet* subnet = look.operator()<Subnet>("subnet", Kind::kSubnet, option.subnet);
+  const auto* range = look.operator()<AddressRange>("range", Kind::kRange, option.range);
+  (void)look.operator()<DhcpClass>("class", Kind::kDhcpClass, option.dhcp_class);
+  (void)look.operator()<Machine>("machine", Kind::kMachine, option.machine);
+  if (given > 1) {
+    Wrong("scope", "several references are given",
+          "give one of vlan, subnet, range, class and machine; none for all clients");
+  }
+  if (range != nullptr) {
+    subnet = index_.Get<Subnet>(Kind::kSubnet, range->subnet);
+  }
+  if (subnet != nullptr && subnet->cidr.address.is_v4() != (option.family == Family::kV4)) {
+    Wrong("family", "is not that of " + Text(subnet->cidr), "set it on a subnet of the family");
+  }
+}
+
+// Racks look at so many options of a place.
+void Checker::OptionBound(const DhcpOption& option) {
+  const EntityRef target = TargetOf(option);
+  std::size_t there = 0;
+  const auto count = [&](EntityId id) {
+    const auto* other = index_.Get<DhcpOption>(Kind::kDhcpOption, id);
+    there += id != self_.id && other != nullptr && TargetOf(*other) == target ? 1U : 0U;
+  };
+  if (target.id.is_set()) {
+    std::ranges::for_each(index_.ChildrenOf(target, Kind::kDhcpOption), count);
+  } else {
+    for (const auto& [id, row] : index_.All(Kind::kDhcpOption)) {
+      count(id);
+    }
+  }
+  if (there >= limits::kDhcpOptionsPerScopeMax) {
+    Wrong("scope", "has " + std::to_string(there) + " options already",
+          "delete some, or set some in a wider scope");
+  }
+}
+
+void Checker::OptionValue(const DhcpOption& option) {
+  if (option.suppress) {
+    if (!option.value.empty()) {
+      Wrong("value", "is given for an option that is not sent", "leave it out, or do not suppress");
+    }
+    if (option.always) {
+      Wrong("always", "contradicts suppress", "set one of the two");
+    }
+    return;
+  }
+  if (auto value = EncodeValue(option); !value) {
+    Wrong("value", std::move(value.error().problem), std::move(value.error().cure));
+  }
+}
+
+void Checker::operator()(const DhcpOption& option) {
+  OptionTarget(option);
+  const auto name = FindOptionName(option.family, option.option);
+  if (!name) {
+    std::vector<std::string_view> names;
+    for (const dhcp::OptionRow& row : dhcp::OptionTable(option.family)) {
+      names.push_back(row.name);
+    }
+    const std::string_view near = Nearest(option.option, names);
+    Wrong("option", "\"" + option.option + "\" is not an option",
+          near.empty() ? std::string("use a name of docs/protocols/dhcp-options.md, or a code")
+                       : "did you mean \"" + std::string(near) + "\"?");
+    return;
+  }
+  if (name->row != nullptr && !name->row->settable()) {
+    Wrong("option",
+          std::string(name->row->name) + " (" + std::to_string(name->code) +
+              ") cannot be set: " + std::string(name->row->refusal),
+          "leave it out");
+    return;
+  }
+  OptionValue(option);
+  OptionBound(option);
+  const Row* other = index_.FindByName(Kind::kDhcpOption, NameOf(Entity(option)));
+  if (other != nullptr && other->id != self_.id) {
+    Taken("option", option.option, {.kind = Kind::kDhcpOption, .id = other->id},
+          "change that one: a scope has each option once");
+  }
+}
+
 // The subnet whose network holds the address, if there is exactly one (on the VLAN, if it is set).
 EntityId FindSubnet(const ModelIndex& index, EntityId vlan, const IpAddress& address) {
   EntityId found;
@@ -453,6 +570,8 @@ std::string* NameMember(Entity& entity) {
       return &std::get<Subnet>(entity).name;
     case Kind::kMachine:
       return &std::get<Machine>(entity).hostname;
+    case Kind::kDhcpClass:
+      return &std::get<DhcpClass>(entity).name;
     default:
       return nullptr;
   }
@@ -508,6 +627,8 @@ std::vector<UniqueKey> UniqueKeysOf(EntityRef ref, const Entity& entity) {
     AddKey(keys, "rackkey/" + rack->public_key, "public_key");
   } else if (std::holds_alternative<ServedInterface>(entity)) {
     AddKey(keys, "srv/" + NameOf(entity), "name");
+  } else if (std::holds_alternative<DhcpOption>(entity)) {
+    AddKey(keys, "dhcpopt/" + NameOf(entity), "option");
   }
   return keys;
 }
@@ -524,6 +645,12 @@ void Complete(const ModelIndex& index, EntityRef ref, const Entity* before, Enti
     const auto& old = std::get<Machine>(*before);
     if (old.boot_target != machine->boot_target || old.image != machine->image) {
       machine->state_generation = old.state_generation + 1;
+    }
+  } else if (auto* option = std::get_if<DhcpOption>(&entity)) {
+    option->scope = ScopeOf(*option);
+    if (const auto name = FindOptionName(option->family, option->option)) {
+      option->code = name->code;
+      option->option = OptionText(option->family, name->code);
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "controlplane/model/dhcp.h"
 #include "controlplane/publish/publisher_state.h"
 #include "dataplane/base/check.h"
 
@@ -45,10 +46,50 @@ bool Publisher::State::Sees(const ModelIndex& index, std::uint64_t rack_id, cons
     case Kind::kServedInterface:
       return row.as<model::ServedInterface>().rack.value == rack_id;
     case Kind::kImage:
+    case Kind::kDhcpClass:
       return true;
+    case Kind::kDhcpOption:
+      return SeesOption(index, rack, row.as<model::DhcpOption>());
     default:
       return false;
   }
+}
+
+// An option is seen where what it is set on is seen. Everybody sees the global ones and the
+// classes.
+bool Publisher::State::SeesOption(const ModelIndex& index, const RackState& rack,
+                                  const model::DhcpOption& option) {
+  const EntityRef target = model::TargetOf(option);
+  EntityId subnet_id = option.subnet;
+  switch (target.kind) {
+    case Kind::kVlan:
+      return SeesVlan(rack, target.id);
+    case Kind::kMachine:
+      return index.Find(Kind::kMachine, target.id) != nullptr &&
+             SeesMachine(index, rack, target.id);
+    case Kind::kRange: {
+      const auto* range = index.Get<model::AddressRange>(Kind::kRange, target.id);
+      subnet_id = range == nullptr ? EntityId{} : range->subnet;
+      break;
+    }
+    case Kind::kSubnet:
+      break;
+    default:
+      return true;
+  }
+  const auto* subnet = index.Get<model::Subnet>(Kind::kSubnet, subnet_id);
+  return subnet != nullptr && SeesVlan(rack, subnet->vlan);
+}
+
+RackSet Publisher::State::RacksOf(const ModelIndex& model_index,
+                                  const model::DhcpOption& option) const {
+  RackSet ids;
+  for (const auto& [id, rack] : racks) {
+    if (SeesOption(model_index, rack, option)) {
+      ids.insert(ids.end(), id);
+    }
+  }
+  return ids;
 }
 
 RackSet Publisher::State::AllRacks() const {
@@ -116,6 +157,17 @@ void Publisher::State::Appear(RackState& rack, const ModelIndex& model_index, En
   Emit(rack, KeyOf(ref), appears ? nullptr : &body, appears ? &body : nullptr);
 }
 
+void Publisher::State::AppearWithOptions(RackState& rack, const ModelIndex& model_index,
+                                         EntityRef ref, bool appears) {
+  if (model_index.Find(ref.kind, ref.id) == nullptr) {
+    return;
+  }
+  Appear(rack, model_index, ref, appears);
+  for (const EntityId option : model_index.ChildrenOf(ref, Kind::kDhcpOption)) {
+    Appear(rack, model_index, {.kind = Kind::kDhcpOption, .id = option}, appears);
+  }
+}
+
 // An entity whose visibility did not change by this change, but for its coming and going.
 void Publisher::State::Change(const ModelIndex&, const ModelChange& change,
                               const RackSet& rack_ids) {
@@ -171,7 +223,16 @@ void Publisher::State::OnRack(const ModelIndex& model_index, const ModelChange& 
     }
   }
   for (const EntityId machine : machines) {
-    Appear(rack, model_index, {.kind = Kind::kMachine, .id = machine}, true);
+    AppearWithOptions(rack, model_index, {.kind = Kind::kMachine, .id = machine}, true);
+  }
+  for (const auto& [dhcp_class, row] : model_index.All(Kind::kDhcpClass)) {
+    Appear(rack, model_index, {.kind = Kind::kDhcpClass, .id = dhcp_class}, true);
+  }
+  for (const auto& [option, row] : model_index.All(Kind::kDhcpOption)) {
+    const Kind target = model::TargetOf(row.as<model::DhcpOption>()).kind;
+    if (target == Kind::kFabric || target == Kind::kDhcpClass) {
+      Appear(rack, model_index, {.kind = Kind::kDhcpOption, .id = option}, true);
+    }
   }
 }
 
@@ -181,12 +242,12 @@ void Publisher::State::VlanContent(const ModelIndex& model_index, RackState& rac
                                    bool appears) {
   SLIP_DCHECK(!SeesVlan(rack, vlan));
   const EntityRef vlan_ref{.kind = Kind::kVlan, .id = vlan};
-  Appear(rack, model_index, vlan_ref, appears);
+  AppearWithOptions(rack, model_index, vlan_ref, appears);
   for (const EntityId subnet : model_index.ChildrenOf(vlan_ref, Kind::kSubnet)) {
     const EntityRef subnet_ref{.kind = Kind::kSubnet, .id = subnet};
-    Appear(rack, model_index, subnet_ref, appears);
+    AppearWithOptions(rack, model_index, subnet_ref, appears);
     for (const EntityId range : model_index.ChildrenOf(subnet_ref, Kind::kRange)) {
-      Appear(rack, model_index, {.kind = Kind::kRange, .id = range}, appears);
+      AppearWithOptions(rack, model_index, {.kind = Kind::kRange, .id = range}, appears);
     }
   }
   std::set<EntityId> machines;
@@ -198,7 +259,7 @@ void Publisher::State::VlanContent(const ModelIndex& model_index, RackState& rac
     }
   }
   for (const EntityId machine : machines) {
-    Appear(rack, model_index, {.kind = Kind::kMachine, .id = machine}, appears);
+    AppearWithOptions(rack, model_index, {.kind = Kind::kMachine, .id = machine}, appears);
   }
 }
 
@@ -243,7 +304,7 @@ void Publisher::State::OnServed(const ModelIndex& model_index, const ModelChange
   }
 }
 
-// Ranges follow their subnet, in whatever order a batch makes or removes them.
+// Ranges and options follow their subnet, in whatever order a batch makes or removes them.
 void Publisher::State::OnSubnet(const ModelIndex& model_index, const ModelChange& change) {
   const EntityId vlan = std::get<model::Subnet>(change.after ? *change.after : *change.before).vlan;
   const RackSet ids = RacksOf(vlan);
@@ -251,9 +312,24 @@ void Publisher::State::OnSubnet(const ModelIndex& model_index, const ModelChange
   if (change.before && change.after) {
     return;
   }
-  for (const EntityId range : model_index.ChildrenOf(change.ref, Kind::kRange)) {
+  for (const std::uint64_t id : ids) {
+    for (const EntityId range : model_index.ChildrenOf(change.ref, Kind::kRange)) {
+      AppearWithOptions(racks.at(id), model_index, {.kind = Kind::kRange, .id = range},
+                        change.after.has_value());
+    }
+  }
+  OptionsOf(model_index, change, ids);
+}
+
+// The options that are set on what has come or gone.
+void Publisher::State::OptionsOf(const ModelIndex& model_index, const ModelChange& change,
+                                 const RackSet& ids) {
+  if (change.before && change.after) {
+    return;
+  }
+  for (const EntityId option : model_index.ChildrenOf(change.ref, Kind::kDhcpOption)) {
     for (const std::uint64_t id : ids) {
-      Appear(racks.at(id), model_index, {.kind = Kind::kRange, .id = range},
+      Appear(racks.at(id), model_index, {.kind = Kind::kDhcpOption, .id = option},
              change.after.has_value());
     }
   }
@@ -264,7 +340,9 @@ void Publisher::State::OnRange(const ModelIndex& model_index, const ModelChange&
       std::get<model::AddressRange>(change.after ? *change.after : *change.before).subnet;
   const auto* subnet = model_index.Get<model::Subnet>(Kind::kSubnet, subnet_id);
   if (subnet != nullptr) {
-    Change(model_index, change, RacksOf(subnet->vlan));
+    const RackSet ids = RacksOf(subnet->vlan);
+    Change(model_index, change, ids);
+    OptionsOf(model_index, change, ids);
   }
 }
 
@@ -276,6 +354,7 @@ void Publisher::State::OnMachine(const ModelIndex& model_index, const ModelChang
     }
   }
   Change(model_index, change, ids);
+  OptionsOf(model_index, change, ids);
 }
 
 void Publisher::State::OnInterface(const ModelIndex& model_index, const ModelChange& change) {
@@ -301,7 +380,7 @@ void Publisher::State::OnInterface(const ModelIndex& model_index, const ModelCha
          seen_after ? &*after_body : nullptr);
     touched.insert(id);
     if (seen_before != seen_after && !SeesMachine(model_index, rack, machine, change.ref.id)) {
-      Appear(rack, model_index, {.kind = Kind::kMachine, .id = machine}, seen_after);
+      AppearWithOptions(rack, model_index, {.kind = Kind::kMachine, .id = machine}, seen_after);
     }
   }
 }
@@ -414,7 +493,13 @@ void Publisher::OnChange(const ModelIndex& index, const ModelChange& change) {
     case Kind::kInterface:
       return state_->OnInterface(index, change);
     case Kind::kImage:
+    case Kind::kDhcpClass:
       return state_->Change(index, change, state_->AllRacks());
+    case Kind::kDhcpOption:
+      return state_->Change(
+          index, change,
+          state_->RacksOf(
+              index, std::get<model::DhcpOption>(change.after ? *change.after : *change.before)));
     default:
       return;
   }

@@ -2,8 +2,9 @@
 // snapshots. Pure: no sockets, threads or clocks.
 //
 // A rack sees the VLANs bound to its served interfaces, their subnets and ranges, the interfaces in
-// those VLANs (and those without a VLAN) with their machines, all images, and its own served
-// interfaces. A change costs what it changes: nothing is recompiled, and no encoded set is kept.
+// those VLANs (and those without a VLAN) with their machines, all images and DHCP classes, the DHCP
+// options set on any of these or on all, and its own served interfaces. A change costs what it
+// changes: nothing is recompiled, and no encoded set is kept.
 //
 // Owner: whoever owns the LiveModel; as an observer it runs under the model's exclusive lock. The
 // other functions take its own lock, so that the link thread may call them at any time.

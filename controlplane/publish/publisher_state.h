@@ -64,14 +64,23 @@ struct Publisher::State {
                                         model::EntityId machine, model::EntityId without = {});
   [[nodiscard]] static bool Sees(const model::ModelIndex& index, std::uint64_t rack_id,
                                  const RackState& rack, const model::Row& row);
+  [[nodiscard]] static bool SeesOption(const model::ModelIndex& index, const RackState& rack,
+                                       const model::DhcpOption& option);
   [[nodiscard]] RackSet RacksOf(model::EntityId vlan) const;
+  [[nodiscard]] RackSet RacksOf(const model::ModelIndex& index,
+                                const model::DhcpOption& option) const;
 
   // ---- changes ----
   void Emit(RackState& rack, RecordKey key, const RecordBody* before, const RecordBody* after);
   // Emits what exists and is seen in only one of two situations.
   void Appear(RackState& rack, const model::ModelIndex& index, model::EntityRef ref, bool appears);
+  // Likewise, with the DHCP options that are set on it.
+  void AppearWithOptions(RackState& rack, const model::ModelIndex& index, model::EntityRef ref,
+                         bool appears);
   void Change(const model::ModelIndex& index, const model::ModelChange& change,
               const RackSet& rack_ids);
+  void OptionsOf(const model::ModelIndex& index, const model::ModelChange& change,
+                 const RackSet& rack_ids);
   void OnRack(const model::ModelIndex& index, const model::ModelChange& change);
   void OnServed(const model::ModelIndex& index, const model::ModelChange& change);
   void OnSubnet(const model::ModelIndex& index, const model::ModelChange& change);

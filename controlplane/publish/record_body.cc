@@ -1,5 +1,6 @@
 #include "controlplane/publish/record_body.h"
 
+#include "controlplane/model/dhcp.h"
 #include "dataplane/base/check.h"
 
 namespace slipway::publish {
@@ -106,6 +107,50 @@ struct Encoding {
     return encoder.Encode(record);
   }
 
+  // Validated: both parse.
+  static config::RelayId RelayIdOf(const std::string& text) {
+    const auto id = model::EncodeRelayId(text);
+    SLIP_CHECK(id.has_value());
+    return *id;
+  }
+
+  ByteSpan operator()(const model::DhcpClass& dhcp_class) const {
+    config::DhcpClassRecord record;
+    record.id = id;
+    record.name = std::string_view(dhcp_class.name);
+    record.priority = dhcp_class.priority;
+    for (const std::uint16_t architecture : dhcp_class.architectures) {
+      SLIP_CHECK(record.architectures.push_back(architecture));
+    }
+    record.vendor_class = std::string_view(dhcp_class.vendor_class);
+    record.user_class = std::string_view(dhcp_class.user_class);
+    if (!dhcp_class.mac_prefix.empty()) {
+      const auto prefix = model::ParseMacPrefix(dhcp_class.mac_prefix);
+      SLIP_CHECK(prefix.has_value());
+      record.mac_prefix = *prefix;
+    }
+    record.circuit_id = RelayIdOf(dhcp_class.circuit_id);
+    record.remote_id = RelayIdOf(dhcp_class.remote_id);
+    return encoder.Encode(record);
+  }
+
+  ByteSpan operator()(const model::DhcpOption& option) const {
+    std::string value;
+    if (!option.suppress) {
+      auto encoded = model::EncodeValue(option);
+      SLIP_CHECK(encoded.has_value());
+      value = *std::move(encoded);
+    }
+    return encoder.Encode(config::DhcpOptionRecord{.id = id,
+                                                   .scope = option.scope,
+                                                   .of = model::TargetOf(option).id.value,
+                                                   .family = option.family,
+                                                   .code = option.code,
+                                                   .always = option.always,
+                                                   .suppress = option.suppress,
+                                                   .value = AsBytes(value)});
+  }
+
   ByteSpan operator()(const model::Fabric&) const { return {}; }
 
   ByteSpan operator()(const model::Rack&) const { return {}; }
@@ -129,6 +174,10 @@ Table TableOf(model::Kind kind) noexcept {
       return Table::kServedInterface;
     case model::Kind::kImage:
       return Table::kImage;
+    case model::Kind::kDhcpClass:
+      return Table::kDhcpClass;
+    case model::Kind::kDhcpOption:
+      return Table::kDhcpOption;
     default:
       return Table::kNone;
   }
@@ -148,6 +197,10 @@ model::Kind KindOfTable(Table table) noexcept {
       return model::Kind::kInterface;
     case Table::kServedInterface:
       return model::Kind::kServedInterface;
+    case Table::kDhcpClass:
+      return model::Kind::kDhcpClass;
+    case Table::kDhcpOption:
+      return model::Kind::kDhcpOption;
     default:
       return model::Kind::kImage;
   }

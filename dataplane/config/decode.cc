@@ -29,11 +29,18 @@ class Body {
     if (!verifier.VerifyBuffer<Root>(nullptr)) {
       return Fail(ErrorCode::kMalformed);
     }
+    data_ = data;
     return flatbuffers::GetRoot<Root>(data);
+  }
+
+  // Of a place inside what Open gave.
+  [[nodiscard]] std::size_t OffsetOf(const std::uint8_t* place) const noexcept {
+    return static_cast<std::size_t>(place - data_);
   }
 
  private:
   static constexpr std::size_t kAlignment = 8;
+  const std::uint8_t* data_ = nullptr;
   alignas(kAlignment) std::array<std::byte, kRecordBytesMax> copy_;
 };
 
@@ -219,6 +226,67 @@ Result<ImageRecord> DecodeImage(RecordId id, ByteSpan body) {
     }
   }
   return image;
+}
+
+namespace {
+
+template <typename T, std::size_t N, typename From>
+[[nodiscard]] Result<void> AssignNumbers(FixedVector<T, N>& to,
+                                         const flatbuffers::Vector<From>* from) {
+  const std::size_t count = from == nullptr ? 0 : from->size();
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!to.push_back(static_cast<T>(from->Get(static_cast<flatbuffers::uoffset_t>(i))))) {
+      return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(count));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<DhcpClassRecord> DecodeDhcpClass(RecordId id, ByteSpan body) {
+  Body<schema::DhcpClass> holder;
+  const schema::DhcpClass& from = *SLIP_TRY(holder.Open(body));
+  SLIP_TRY(Require(id != 0, 0));
+  DhcpClassRecord record;
+  record.id = id;
+  record.priority = from.priority();
+  SLIP_TRY(Assign(record.name, from.name()));
+  SLIP_TRY(AssignNumbers(record.architectures, from.architectures()));
+  SLIP_TRY(Assign(record.vendor_class, from.vendor_class()));
+  SLIP_TRY(Assign(record.user_class, from.user_class()));
+  SLIP_TRY(AssignNumbers(record.mac_prefix, from.mac_prefix()));
+  SLIP_TRY(AssignNumbers(record.circuit_id, from.circuit_id()));
+  SLIP_TRY(AssignNumbers(record.remote_id, from.remote_id()));
+  return record;
+}
+
+Result<DhcpOptionRecord> DecodeDhcpOption(RecordId id, ByteSpan body) {
+  Body<schema::DhcpOption> holder;
+  const schema::DhcpOption& from = *SLIP_TRY(holder.Open(body));
+  SLIP_TRY(Require(id != 0, 0));
+  if (from.scope() > schema::OptionScope::MAX || from.family() > schema::Family::MAX) {
+    return Fail(ErrorCode::kUnsupported);
+  }
+  SLIP_TRY(Require((from.of() == 0) == (from.scope() == schema::OptionScope::Global), 1));
+  SLIP_TRY(Require(from.code() != 0, 3));
+  DhcpOptionRecord record{.id = id,
+                          .scope = static_cast<OptionScope>(from.scope()),
+                          .of = from.of(),
+                          .family = static_cast<Family>(from.family()),
+                          .code = from.code(),
+                          .always = from.always(),
+                          .suppress = from.suppress(),
+                          .value = {}};
+  if (from.value() != nullptr) {
+    const std::size_t size = from.value()->size();
+    if (size > limits::kDhcpOptionBytesMax) {
+      return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(size));
+    }
+    // The verified bytes may be an aligned copy: the value is given where the caller has it.
+    record.value = body.subspan(holder.OffsetOf(from.value()->data()), size);
+  }
+  return record;
 }
 
 }  // namespace slipway::config

@@ -7,7 +7,9 @@
 //
 // Version skew: an enumerator that this version does not know becomes the one that does least:
 // UnknownPolicy kIgnore, RouterAdvertisement kOff, RangeKind kReserved, BootTarget kWait, ImageKind
-// kKernel, FileRole kOther. The record's bytes still count in the content hash as they are.
+// kKernel, FileRole kOther. An option of an unknown scope or family is kUnsupported, and
+// counts like a record of an unknown table. The record's bytes still count in the content hash as
+// they are.
 //
 // Pure; any thread.
 #pragma once
@@ -29,11 +31,13 @@ enum class Table : std::uint8_t {
   kMachine = 4,
   kInterface = 5,
   kServedInterface = 6,
-  kImage = 7
+  kImage = 7,
+  kDhcpClass = 8,
+  kDhcpOption = 9,
 };
 
 // The highest table that this version knows.
-inline constexpr std::uint8_t kTableMax = 7;
+inline constexpr std::uint8_t kTableMax = 9;
 
 [[nodiscard]] Result<VlanRecord> DecodeVlan(RecordId id, ByteSpan body);
 [[nodiscard]] Result<SubnetRecord> DecodeSubnet(RecordId id, ByteSpan body);
@@ -42,5 +46,8 @@ inline constexpr std::uint8_t kTableMax = 7;
 [[nodiscard]] Result<InterfaceRecord> DecodeInterface(RecordId id, ByteSpan body);
 [[nodiscard]] Result<ServedInterfaceRecord> DecodeServedInterface(RecordId id, ByteSpan body);
 [[nodiscard]] Result<ImageRecord> DecodeImage(RecordId id, ByteSpan body);
+[[nodiscard]] Result<DhcpClassRecord> DecodeDhcpClass(RecordId id, ByteSpan body);
+// The value of the result is inside `body`.
+[[nodiscard]] Result<DhcpOptionRecord> DecodeDhcpOption(RecordId id, ByteSpan body);
 
 }  // namespace slipway::config

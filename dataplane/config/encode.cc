@@ -134,4 +134,49 @@ ByteSpan RecordEncoder::Encode(const ImageRecord& image) {
       builder, name, static_cast<schema::ImageKind>(image.kind), architecture, command_line, list));
 }
 
+namespace {
+
+// An empty list is an absent field.
+template <typename T, std::size_t N>
+[[nodiscard]] flatbuffers::Offset<flatbuffers::Vector<T>> Numbers(
+    flatbuffers::FlatBufferBuilder& builder, const FixedVector<T, N>& from) {
+  return from.empty() ? flatbuffers::Offset<flatbuffers::Vector<T>>{}
+                      : builder.CreateVector(from.data(), from.size());
+}
+
+[[nodiscard]] flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> Bytes(
+    flatbuffers::FlatBufferBuilder& builder, ByteSpan from) {
+  return from.empty() ? flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>>{}
+                      : builder.CreateVector(reinterpret_cast<const std::uint8_t*>(from.data()),
+                                             from.size());
+}
+
+}  // namespace
+
+ByteSpan RecordEncoder::Encode(const DhcpClassRecord& dhcp_class) {
+  flatbuffers::FlatBufferBuilder& builder = buffer_->builder;
+  builder.Clear();
+  const auto name = buffer_->Text(dhcp_class.name);
+  const auto architectures = Numbers(builder, dhcp_class.architectures);
+  const auto vendor_class = buffer_->Text(dhcp_class.vendor_class);
+  const auto user_class = buffer_->Text(dhcp_class.user_class);
+  const auto mac_prefix = Numbers(builder, dhcp_class.mac_prefix);
+  const auto circuit_id =
+      Bytes(builder, {dhcp_class.circuit_id.data(), dhcp_class.circuit_id.size()});
+  const auto remote_id = Bytes(builder, {dhcp_class.remote_id.data(), dhcp_class.remote_id.size()});
+  return buffer_->Finish(schema::CreateDhcpClass(builder, name, dhcp_class.priority, architectures,
+                                                 vendor_class, user_class, mac_prefix, circuit_id,
+                                                 remote_id));
+}
+
+ByteSpan RecordEncoder::Encode(const DhcpOptionRecord& option) {
+  flatbuffers::FlatBufferBuilder& builder = buffer_->builder;
+  builder.Clear();
+  const auto value = Bytes(builder, option.value);
+  return buffer_->Finish(
+      schema::CreateDhcpOption(builder, static_cast<schema::OptionScope>(option.scope), option.of,
+                               static_cast<schema::Family>(option.family), option.code, value,
+                               option.always, option.suppress));
+}
+
 }  // namespace slipway::config

@@ -29,6 +29,8 @@ class RecordEncoder {
   [[nodiscard]] ByteSpan Encode(const InterfaceRecord& interface);
   [[nodiscard]] ByteSpan Encode(const ServedInterfaceRecord& served);
   [[nodiscard]] ByteSpan Encode(const ImageRecord& image);
+  [[nodiscard]] ByteSpan Encode(const DhcpClassRecord& dhcp_class);
+  [[nodiscard]] ByteSpan Encode(const DhcpOptionRecord& option);
 
  private:
   struct Buffer;
@@ -52,5 +54,9 @@ template <>
 inline constexpr Table kTableOf<ServedInterfaceRecord> = Table::kServedInterface;
 template <>
 inline constexpr Table kTableOf<ImageRecord> = Table::kImage;
+template <>
+inline constexpr Table kTableOf<DhcpClassRecord> = Table::kDhcpClass;
+template <>
+inline constexpr Table kTableOf<DhcpOptionRecord> = Table::kDhcpOption;
 
 }  // namespace slipway::config

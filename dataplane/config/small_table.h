@@ -22,6 +22,11 @@ namespace slipway::config {
 
 [[nodiscard]] inline RecordId ParentOf(const RangeRecord& range) noexcept { return range.subnet; }
 
+// The highest priority comes first.
+[[nodiscard]] inline RecordId ParentOf(const DhcpClassRecord& dhcp_class) noexcept {
+  return RecordId{UINT16_MAX} - dhcp_class.priority;
+}
+
 template <typename Record>
 [[nodiscard]] RecordId ParentOf(const Record&) noexcept {
   return 0;

@@ -8,6 +8,7 @@
 #include "dataplane/config/cow_table.h"
 #include "dataplane/config/decode.h"
 #include "dataplane/config/limits.h"
+#include "dataplane/config/option_table.h"
 #include "dataplane/config/small_table.h"
 
 namespace slipway::config {
@@ -112,6 +113,8 @@ struct SmallTables {
   SmallRef<RangeRecord> ranges = EmptySmall<RangeRecord>();
   SmallRef<ServedInterfaceRecord> served = EmptySmall<ServedInterfaceRecord>();
   SmallRef<ImageRecord> images = EmptySmall<ImageRecord>();
+  SmallRef<DhcpClassRecord> classes = EmptySmall<DhcpClassRecord>();
+  std::shared_ptr<const OptionTable> options = std::make_shared<const OptionTable>();
   // Indices into images: by name, and of launchers only.
   std::vector<std::uint32_t> images_by_name;
   std::vector<std::uint32_t> launchers;
@@ -153,7 +156,8 @@ std::uint64_t Snapshot::record_count() const noexcept {
   const SmallTables& small = data_->small;
   return big.interfaces.size() + big.machines.size() + big.unknown.size() +
          small.vlans->records.size() + small.subnets->records.size() +
-         small.ranges->records.size() + small.served->records.size() + small.images->records.size();
+         small.ranges->records.size() + small.served->records.size() +
+         small.images->records.size() + small.classes->records.size() + small.options->size();
 }
 
 std::uint64_t Snapshot::memory_bytes() const noexcept {
@@ -162,7 +166,9 @@ std::uint64_t Snapshot::memory_bytes() const noexcept {
   return big.interfaces.memory_bytes() + big.macs.memory_bytes() + big.addresses.memory_bytes() +
          big.machines.memory_bytes() + big.uuids.memory_bytes() + big.unknown.memory_bytes() +
          small.vlans->memory_bytes() + small.subnets->memory_bytes() +
-         small.ranges->memory_bytes() + small.served->memory_bytes() + small.images->memory_bytes();
+         small.ranges->memory_bytes() + small.served->memory_bytes() +
+         small.images->memory_bytes() + small.classes->memory_bytes() +
+         small.options->memory_bytes();
 }
 
 std::uint64_t Snapshot::PagesNotIn(const Snapshot& other) const {
@@ -170,7 +176,8 @@ std::uint64_t Snapshot::PagesNotIn(const Snapshot& other) const {
   const BigTables& theirs = other.data_->big;
   return mine.interfaces.PagesNotIn(theirs.interfaces) + mine.macs.PagesNotIn(theirs.macs) +
          mine.addresses.PagesNotIn(theirs.addresses) + mine.machines.PagesNotIn(theirs.machines) +
-         mine.uuids.PagesNotIn(theirs.uuids) + mine.unknown.PagesNotIn(theirs.unknown);
+         mine.uuids.PagesNotIn(theirs.uuids) + mine.unknown.PagesNotIn(theirs.unknown) +
+         data_->small.options->PagesNotIn(*other.data_->small.options);
 }
 
 const InterfaceRecord* Snapshot::InterfaceById(RecordId id) const noexcept {
@@ -275,6 +282,12 @@ std::span<const ImageRecord> Snapshot::images() const noexcept {
   return data_->small.images->records;
 }
 
+std::span<const DhcpClassRecord> Snapshot::dhcp_classes() const noexcept {
+  return data_->small.classes->records;
+}
+
+const OptionTable& Snapshot::dhcp_options() const noexcept { return *data_->small.options; }
+
 SnapshotRef::SnapshotRef(const Snapshot* snapshot) noexcept : snapshot_(snapshot) {}
 
 SnapshotRef::SnapshotRef(const SnapshotRef& other) noexcept : snapshot_(other.snapshot_) {
@@ -304,7 +317,9 @@ struct SnapshotBuilder::State {
         subnets(base.subnets),
         ranges(base.ranges),
         served(base.served),
-        images(base.images) {}
+        images(base.images),
+        classes(base.classes),
+        options(base.options) {}
 
   ContentHash hash;
   BigTables big;
@@ -314,13 +329,17 @@ struct SnapshotBuilder::State {
   SmallTableWork<RangeRecord> ranges;
   SmallTableWork<ServedInterfaceRecord> served;
   SmallTableWork<ImageRecord> images;
+  SmallTableWork<DhcpClassRecord> classes;
+  OptionTableWork options;
 
   [[nodiscard]] Result<void> PutMachine(const MachineRecord& machine, ContentHash body_hash);
   [[nodiscard]] Result<void> PutInterface(const InterfaceRecord& interface, ContentHash body_hash);
   [[nodiscard]] Result<void> PutUnknown(UnknownKey key, ContentHash body_hash);
+  [[nodiscard]] Result<void> PutOption(RecordId id, ByteSpan body, ContentHash body_hash);
   [[nodiscard]] Result<void> RemoveMachine(RecordId id);
   [[nodiscard]] Result<void> RemoveInterface(RecordId id);
   [[nodiscard]] Result<void> RemoveUnknown(UnknownKey key);
+  [[nodiscard]] Result<void> RemoveOption(RecordId id);
   void Unindex(const MachineRecord& machine);
   void Unindex(const InterfaceRecord& interface);
 };
@@ -444,6 +463,32 @@ Result<void> SnapshotBuilder::State::RemoveUnknown(UnknownKey key) {
   return {};
 }
 
+namespace {
+
+// Where an option goes that a newer region has set in a way this version does not know.
+[[nodiscard]] UnknownKey UnknownOption(RecordId id) noexcept {
+  return {.table = static_cast<std::uint64_t>(Table::kDhcpOption), .id = id};
+}
+
+}  // namespace
+
+Result<void> SnapshotBuilder::State::PutOption(RecordId id, ByteSpan body, ContentHash body_hash) {
+  const Result<DhcpOptionRecord> option = DecodeDhcpOption(id, body);
+  if (!option && option.error().code != ErrorCode::kUnsupported) {
+    return std::unexpected(option.error());
+  }
+  if (!option) {
+    (void)options.Remove(id, hash);
+    return PutUnknown(UnknownOption(id), body_hash);
+  }
+  (void)RemoveUnknown(UnknownOption(id));
+  return options.Put(*option, body_hash, hash);
+}
+
+Result<void> SnapshotBuilder::State::RemoveOption(RecordId id) {
+  return options.Remove(id, hash) ? Result<void>() : RemoveUnknown(UnknownOption(id));
+}
+
 SnapshotBuilder::SnapshotBuilder(const SnapshotRef& base) {
   if (base) {
     state_ = std::make_unique<State>(base->data_->small);
@@ -481,6 +526,11 @@ Result<void> SnapshotBuilder::Put(std::uint8_t table, RecordId id, ByteSpan body
                            limits::kServedInterfacesMax, to.hash);
     case Table::kImage:
       return to.images.Put(SLIP_TRY(DecodeImage(id, body)), hash, limits::kImagesMax, to.hash);
+    case Table::kDhcpClass:
+      return to.classes.Put(SLIP_TRY(DecodeDhcpClass(id, body)), hash, limits::kDhcpClassesMax,
+                            to.hash);
+    case Table::kDhcpOption:
+      return to.PutOption(id, body, hash);
     case Table::kNone:
       return Fail(ErrorCode::kMalformed);
   }
@@ -504,6 +554,10 @@ Result<void> SnapshotBuilder::Remove(std::uint8_t table, RecordId id) {
       return from.served.Remove(id, from.hash);
     case Table::kImage:
       return from.images.Remove(id, from.hash);
+    case Table::kDhcpClass:
+      return from.classes.Remove(id, from.hash);
+    case Table::kDhcpOption:
+      return from.RemoveOption(id);
     case Table::kNone:
       return Fail(ErrorCode::kMalformed);
   }
@@ -522,6 +576,8 @@ SnapshotRef SnapshotBuilder::Finish(Generation generation) {
   data.small.subnets = state_->subnets.Finish();
   data.small.ranges = state_->ranges.Finish();
   data.small.served = state_->served.Finish();
+  data.small.classes = state_->classes.Finish();
+  data.small.options = state_->options.Finish();
   const SmallRef<ImageRecord> images = state_->images.Finish();
   if (images != data.small.images) {
     data.small.images = images;

@@ -46,6 +46,7 @@ struct FileRef {
   const ImageFile* file = nullptr;
 };
 
+class OptionTable;  // dataplane/config/option_table.h
 class SnapshotBuilder;
 
 // Lookups return pointers that live as long as the snapshot, or nullptr. None of them allocates.
@@ -82,6 +83,9 @@ class Snapshot {
   [[nodiscard]] std::span<const RangeRecord> RangesOf(RecordId subnet) const noexcept;
   [[nodiscard]] std::span<const ServedInterfaceRecord> served_interfaces() const noexcept;
   [[nodiscard]] std::span<const ImageRecord> images() const noexcept;
+  // By falling priority, then id.
+  [[nodiscard]] std::span<const DhcpClassRecord> dhcp_classes() const noexcept;
+  [[nodiscard]] const OptionTable& dhcp_options() const noexcept;
 
   // Pages of the tables that `other` does not share: what a delta cost. Linear; for tests and
   // figures.

@@ -4,8 +4,11 @@
 
 #include "dataplane/base/limits.h"
 #include "dataplane/base/random.h"
+#include "dataplane/config/option_table.h"
 #include "dataplane/dhcp/exchange.h"
 #include "dataplane/dhcp/fqdn.h"
+#include "dataplane/dhcp/option_set.h"
+#include "dataplane/dhcp/reply_options.h"
 #include "dataplane/dhcp/rules.h"
 
 namespace slipway::dhcp {
@@ -14,7 +17,6 @@ namespace {
 using Exchange = Dhcp4Engine::Exchange;
 
 constexpr std::size_t kIpUdpBytes = 28;
-constexpr std::uint16_t kUsualMtu = 1500;
 
 // Discovery control: no server list, the boot file name counts (PXE 2.1, 2.2.3).
 constexpr std::array<std::byte, 4> kPxeVendorOptions = {
@@ -32,22 +34,58 @@ std::size_t BytesMax(const Message& request) {
   return std::min(wanted - kIpUdpBytes, kMessageBytesMax);
 }
 
-bool IsWanted(const Message& request, Option option) {
-  const ByteSpan list = request.Get(Option::kParameterRequestList);
-  return list.empty() ||
-         std::find(list.begin(), list.end(), static_cast<std::byte>(option)) != list.end();
-}
-
-void WriteAddresses(Writer& writer, Option option,
-                    const FixedVector<IpAddress, config::kServersPerSubnetMax>& addresses) {
-  std::array<std::byte, 4 * config::kServersPerSubnetMax> bytes{};
-  WireWriter list(bytes);
-  for (const IpAddress& address : addresses) {
-    if (address.is_v4()) {
-      list.U32(address.v4().value);
+// The codes that a client asks for (option 55); all of them if it does not say.
+class Wanted {
+ public:
+  explicit Wanted(const Message& request) noexcept {
+    const ByteSpan list = request.Get(Option::kParameterRequestList);
+    all_ = list.empty();
+    for (const std::byte code : list) {
+      const auto number = std::to_integer<std::uint8_t>(code);
+      words_[number / 64] |= std::uint64_t{1} << (number % 64);
     }
   }
-  writer.Bytes(option, list.written());
+
+  [[nodiscard]] bool operator()(std::uint16_t code) const noexcept {
+    return all_ || ((words_[code / 64] >> (code % 64)) & 1) != 0;
+  }
+
+  // In so many words.
+  [[nodiscard]] bool Lists(Option option) const noexcept {
+    return !all_ && (*this)(static_cast<std::uint16_t>(option));
+  }
+
+ private:
+  std::array<std::uint64_t, 4> words_{};
+  bool all_ = false;
+};
+
+void CollectOptions(const Exchange& exchange, const Answer& answer) {
+  const config::Snapshot& snapshot = exchange.snapshot;
+  const Message& request = exchange.message;
+  const config::OptionTable& table = snapshot.dhcp_options();
+  if (table.size() == 0 && exchange.options.is_clear()) {
+    return;
+  }
+  const ByteSpan relay = request.Get(Option::kRelayAgentInformation);
+  const Ipv4Address address = answer.yiaddr.is_any() ? request.ciaddr : answer.yiaddr;
+  // ProxyDHCP may answer where no subnet is known.
+  const RecordId subnet = exchange.subnet == nullptr ? 0 : exchange.subnet->id;
+  const RecordId range =
+      table.Has(OptionScope::kRange) ? FindRange(snapshot, subnet, address) : RecordId{0};
+  exchange.options.Collect(snapshot,
+                           {.machine = exchange.client.machine,
+                            .range = range,
+                            .subnet = subnet,
+                            .vlan = exchange.vlan->id},
+                           {.family = Family::kV4,
+                            .mac = exchange.client.mac,
+                            .has_architecture = exchange.boot.firmware.has_architecture,
+                            .architecture = exchange.boot.firmware.architecture,
+                            .vendor_class = AsText(request.Get(Option::kVendorClass)),
+                            .user_class = request.Get(Option::kUserClass),
+                            .circuit_id = FindSubOption(relay, kRelayCircuitId),
+                            .remote_id = FindSubOption(relay, kRelayRemoteId)});
 }
 
 void WriteTimes(Writer& writer, const Exchange& exchange, Duration lease) {
@@ -57,32 +95,41 @@ void WriteTimes(Writer& writer, const Exchange& exchange, Duration lease) {
   writer.U32(Option::kRebindingTime, seconds - seconds / 8);
 }
 
-void WriteNetwork(Writer& writer, const Exchange& exchange) {
-  const Message& request = exchange.message;
-  const config::SubnetRecord& subnet = *exchange.subnet;
-  const Ipv4Address mask = Ipv4Mask(subnet.prefix.bits);
-  writer.Address(Option::kSubnetMask, mask);
-  if (subnet.gateway.is_set() && subnet.gateway.is_v4() && IsWanted(request, Option::kRouter)) {
-    writer.Address(Option::kRouter, subnet.gateway.v4());
+void WriteNetwork(Writer& writer, const Exchange& exchange, const Wanted& wanted) {
+  ForEachNetworkOption(
+      exchange.options,
+      {.vlan = *exchange.vlan, .subnet = *exchange.subnet, .machine = exchange.boot.machine},
+      wanted, [&writer](const ReplyOption& option) {
+        writer.Bytes(static_cast<Option>(option.code), option.value);
+      });
+}
+
+// What operators have set besides; the boot decision goes first.
+void WriteOthers(Writer& writer, const Exchange& exchange, const Wanted& wanted) {
+  if (exchange.options.options().empty()) {
+    return;
   }
-  if (IsWanted(request, Option::kDomainNameServer)) {
-    WriteAddresses(writer, Option::kDomainNameServer, subnet.dns_servers);
+  ForEachOtherOption(exchange.options, wanted, [&writer](const ReplyOption& option) {
+    if (!writer.Wrote(static_cast<Option>(option.code))) {
+      writer.Bytes(static_cast<Option>(option.code), option.value);
+    }
+  });
+}
+
+// Our wish first, then the operator's sub-options: one value.
+void WriteIpxe(Writer& writer, const Exchange& exchange) {
+  const EffectiveOption* set = exchange.options.Find(static_cast<std::uint16_t>(Option::kIpxe));
+  if (set == nullptr || set->suppress) {
+    writer.Bytes(Option::kIpxe, kIpxeOptions);
+    return;
   }
-  if (IsWanted(request, Option::kDomainName)) {
-    writer.Text(Option::kDomainName, subnet.domain);
+  std::array<std::byte, kIpxeOptions.size() + limits::kDhcpOptionBytesMax> both;
+  WireWriter value(both);
+  if (!HasSubOption(set->value, kIpxeNoProxyDhcp)) {
+    value.Bytes(kIpxeOptions);
   }
-  if (exchange.boot.machine != nullptr && IsWanted(request, Option::kHostName)) {
-    writer.Text(Option::kHostName, exchange.boot.machine->hostname);
-  }
-  if (IsWanted(request, Option::kBroadcastAddress)) {
-    writer.Address(Option::kBroadcastAddress, {subnet.prefix.address.v4().value | ~mask.value});
-  }
-  if (IsWanted(request, Option::kNtpServers)) {
-    WriteAddresses(writer, Option::kNtpServers, subnet.ntp_servers);
-  }
-  if (exchange.vlan->mtu != kUsualMtu && IsWanted(request, Option::kInterfaceMtu)) {
-    writer.U16(Option::kInterfaceMtu, exchange.vlan->mtu);
-  }
+  value.Bytes(set->value);
+  writer.Bytes(Option::kIpxe, value.written());
 }
 
 // What the loader needs besides its name, asked for or not: ROMs do not know what their loader is.
@@ -110,16 +157,13 @@ void WriteLoaderOptions(Writer& writer, const Exchange& exchange, const boot::Lo
 
 // The `file` field always, since old firmware reads nothing else; option 67 if it is asked for or
 // the field is too small, NUL-terminated as firmware has always got it from the common servers.
-void WriteBoot(Writer& writer, const Exchange& exchange, bool proxy) {
+void WriteBoot(Writer& writer, const Exchange& exchange, const Wanted& wanted, bool proxy) {
   const boot::BootPlan& plan = exchange.plan;
   if (plan.file.empty()) {
     return;
   }
-  const Message& request = exchange.message;
   const bool in_field = writer.File(plan.file);
-  const bool asked =
-      request.Has(Option::kParameterRequestList) && IsWanted(request, Option::kBootFileName);
-  if (!in_field || asked) {
+  if (!in_field || wanted.Lists(Option::kBootFileName)) {
     writer.Text(Option::kBootFileName, plan.file, true);
   }
   if (plan.echo_http_client) {
@@ -132,7 +176,7 @@ void WriteBoot(Writer& writer, const Exchange& exchange, bool proxy) {
     writer.Text(Option::kVendorClass, "PXEClient");
   }
   if (exchange.boot.firmware.ipxe) {
-    writer.Bytes(Option::kIpxe, kIpxeOptions);
+    WriteIpxe(writer, exchange);
   }
   if (plan.loader != nullptr) {
     WriteLoaderOptions(writer, exchange, *plan.loader);
@@ -219,12 +263,15 @@ Result<std::uint32_t> WriteAnswer(const Exchange& exchange, const Answer& answer
     if (answer.lease > Duration{}) {
       WriteTimes(writer, exchange, answer.lease);
     }
-    WriteBoot(writer, exchange, answer.proxy);
+    const Wanted wanted(request);
+    CollectOptions(exchange, answer);
+    WriteBoot(writer, exchange, wanted, answer.proxy);
     if (answer.proxy) {
       writer.Bytes(Option::kClientUuid, request.Get(Option::kClientUuid));  // PXE 2.1, table 2-3
     } else {
-      WriteNetwork(writer, exchange);
+      WriteNetwork(writer, exchange, wanted);
       WriteFqdn(writer, exchange);
+      WriteOthers(writer, exchange, wanted);
     }
   }
   if (!relay.empty()) {
@@ -236,7 +283,7 @@ Result<std::uint32_t> WriteAnswer(const Exchange& exchange, const Answer& answer
     StoreBig<std::uint16_t>(exchange.out.data() + 10, request.flags | kBroadcastFlag);
   }
   ChooseDelivery(exchange, answer, reply);
-  return writer.left_out();
+  return writer.left_out() + (nak ? 0 : exchange.options.left_out());
 }
 
 }  // namespace slipway::dhcp

@@ -247,6 +247,7 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
                     .now = now,
                     .out = reply,
                     .effects = effects,
+                    .options = options_,
                     .trace = trace};
   const Reason reason = Dispatch(exchange);
   if (exchange.explaining()) [[unlikely]] {

@@ -20,6 +20,7 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/dhcp/conflict_probes.h"
 #include "dataplane/dhcp/message.h"
+#include "dataplane/dhcp/option_set.h"
 #include "dataplane/lease/lease_clock.h"
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/lease/record.h"
@@ -247,6 +248,7 @@ class Dhcp4Engine {
   ConflictProbes probes_;
   lease::LeaseEncoder encoder_;
   Message message_;
+  OptionSet options_;
 };
 
 }  // namespace slipway::dhcp

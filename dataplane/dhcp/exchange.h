@@ -17,6 +17,7 @@ struct Dhcp4Engine::Exchange {
   const lease::Now& now;
   MutableByteSpan out;
   Effects& effects;
+  OptionSet& options;  // filled when the reply is written
   // Somebody asks why: take the rules down. nullptr: nobody does.
   DecisionTrace* trace = nullptr;
 

@@ -37,7 +37,7 @@ using test::Request;
 
 // A /16 pool with `leases` clients bound.
 struct Fleet {
-  explicit Fleet(std::uint64_t leases) : lab(Snapshot(), Options()) {
+  explicit Fleet(std::uint64_t leases, bool options = false) : lab(Snapshot(options), Options()) {
     for (std::uint64_t i = 0; i < leases; ++i) {
       const MacAddress mac = MacAddress::FromU64(0x0200'0000'0000 + i);
       if (lab.Dora(mac).is_any()) {
@@ -46,12 +46,31 @@ struct Fleet {
     }
   }
 
-  static config::SnapshotRef Snapshot() {
+  // With `options`: twenty of them in four scopes, and two classes that all clients are looked at
+  // for.
+  static config::SnapshotRef Snapshot(bool options) {
     test::BootLab lab;
     lab.subnet.prefix = *IpPrefix::Parse("10.76.0.0/14");
     lab.range.first = test::V4("10.78.0.0");
     lab.range.last = test::V4("10.79.255.255");
-    return lab.AddNetwork().AddImages().Finish();
+    lab.AddNetwork().AddImages();
+    for (config::RecordId i = 0; options && i < 20; ++i) {
+      constexpr OptionScope kScopes[] = {OptionScope::kGlobal, OptionScope::kVlan,
+                                         OptionScope::kSubnet, OptionScope::kRange};
+      constexpr config::RecordId kPlaces[] = {0, test::kVlan, test::kSubnet, test::kRange};
+      lab.Put(config::DhcpOptionRecord{.id = 1 + i,
+                                       .scope = kScopes[i % 4],
+                                       .of = kPlaces[i % 4],
+                                       .code = static_cast<std::uint16_t>(224 + i),
+                                       .value = AsBytes("12345678")});
+    }
+    for (config::RecordId id = 1; options && id <= 2; ++id) {
+      config::DhcpClassRecord record;
+      record.id = id;
+      record.vendor_class = std::string_view("nobody");
+      lab.Put(record);
+    }
+    return lab.Finish();
   }
 
   static lease::TableOptions Options() {
@@ -64,8 +83,8 @@ struct Fleet {
 };
 
 // DISCOVER, OFFER, REQUEST, record, ACK of client after client, each with a frame for its reply.
-void Exchange(benchmark::State& state, bool boots) {
-  Fleet fleet(static_cast<std::uint64_t>(state.range(0)));
+void Exchange(benchmark::State& state, bool boots, bool options = false) {
+  Fleet fleet(static_cast<std::uint64_t>(state.range(0)), options);
   test::DhcpLab& lab = fleet.lab;
   Request discover_request(MessageType::kDiscover, {});
   Request request_request(MessageType::kRequest, {});
@@ -111,6 +130,10 @@ void Exchange(benchmark::State& state, bool boots) {
 void BM_DoraOfPlainClients(benchmark::State& state) { Exchange(state, false); }
 
 void BM_DoraOfFirmware(benchmark::State& state) { Exchange(state, true); }
+
+void BM_DoraWithTwentyOptions(benchmark::State& state) { Exchange(state, false, true); }
+
+BENCHMARK(BM_DoraWithTwentyOptions)->Arg(0);
 
 // With nobody else, and beside 80,000 bound clients.
 BENCHMARK(BM_DoraOfPlainClients)->Arg(0)->Arg(80'000);

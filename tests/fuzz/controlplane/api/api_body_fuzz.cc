@@ -24,6 +24,7 @@ constexpr Target kTargets[] = {
     {Method::kPost, "/v1/bulk"},          {Method::kPatch, "/v1/fabrics/lab"},
     {Method::kPatch, "/v1/machines/m1"},  {Method::kPost, "/v1/racks/tokens"},
     {Method::kPost, "/v1/images/import"}, {Method::kDelete, "/v1/machines/m1"},
+    {Method::kPost, "/v1/dhcp-classes"},  {Method::kPost, "/v1/dhcp-options"},
 };
 
 void FuzzHead(std::string_view bytes) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "controlplane/model/live_model.h"
 #include "controlplane/publish/publisher.h"
@@ -139,6 +140,22 @@ json::object World::Body(Kind kind) {
               {"name", "eth" + std::to_string(random_.Below(3))},
               {"vlan", Any(Kind::kVlan)}};
       break;
+    case Kind::kDhcpClass:
+      body = {{"priority", random_.Below(5)}, {"vendor_class", "c"}};
+      break;
+    case Kind::kDhcpOption: {
+      body = {{"option", std::to_string(224 + random_.Below(6))},
+              {"value", std::to_string(10 + random_.Below(80))}};
+      constexpr std::pair<const char*, Kind> kScopes[] = {{"vlan", Kind::kVlan},
+                                                          {"subnet", Kind::kSubnet},
+                                                          {"range", Kind::kRange},
+                                                          {"class", Kind::kDhcpClass},
+                                                          {"machine", Kind::kMachine}};
+      if (const std::uint64_t scope = random_.Below(6); scope < std::size(kScopes)) {
+        body[kScopes[scope].first] = Any(kScopes[scope].second);
+      }
+      break;
+    }
     default:
       break;
   }
@@ -157,14 +174,25 @@ void World::MakeRack() {
 }
 
 void World::Step() {
-  constexpr Kind kKinds[] = {Kind::kFabric,         Kind::kVlan,
-                             Kind::kVlan,           Kind::kSubnet,
-                             Kind::kSubnet,         Kind::kRange,
-                             Kind::kMachine,        Kind::kMachine,
-                             Kind::kInterface,      Kind::kInterface,
-                             Kind::kInterface,      Kind::kImage,
-                             Kind::kRack,           Kind::kServedInterface,
-                             Kind::kServedInterface};
+  constexpr Kind kKinds[] = {Kind::kFabric,
+                             Kind::kVlan,
+                             Kind::kVlan,
+                             Kind::kSubnet,
+                             Kind::kSubnet,
+                             Kind::kRange,
+                             Kind::kMachine,
+                             Kind::kMachine,
+                             Kind::kInterface,
+                             Kind::kInterface,
+                             Kind::kInterface,
+                             Kind::kImage,
+                             Kind::kRack,
+                             Kind::kServedInterface,
+                             Kind::kServedInterface,
+                             Kind::kDhcpClass,
+                             Kind::kDhcpOption,
+                             Kind::kDhcpOption,
+                             Kind::kDhcpOption};
   // Several operations in one batch, some of which undo each other.
   const std::size_t operations = 1 + random_.Below(4);
   const Kind first = kKinds[random_.Below(std::size(kKinds))];

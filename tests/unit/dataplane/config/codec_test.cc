@@ -90,6 +90,66 @@ TEST(ConfigCodecTest, MachineAndInterfaceComeBackAsTheyWere) {
   EXPECT_EQ(back->machine, 5U);
 }
 
+TEST(ConfigCodecTest, DhcpClassesAndOptionsComeBackAsTheyWere) {
+  RecordEncoder encoder;
+  DhcpClassRecord record;
+  record.name = std::string_view("uefi");
+  record.priority = 7;
+  (void)record.architectures.push_back(16);
+  record.vendor_class = std::string_view("PXEClient");
+  record.user_class = std::string_view("lab");
+  (void)record.mac_prefix.push_back(0x52);
+  (void)record.circuit_id.push_back(std::byte{1});
+  (void)record.remote_id.push_back(std::byte{2});
+  const auto back = DecodeDhcpClass(5, encoder.Encode(record));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->id, 5U);
+  EXPECT_EQ(back->name, record.name);
+  EXPECT_EQ(back->priority, 7);
+  EXPECT_EQ(back->architectures, record.architectures);
+  EXPECT_EQ(back->vendor_class, record.vendor_class);
+  EXPECT_EQ(back->user_class, record.user_class);
+  EXPECT_EQ(back->mac_prefix, record.mac_prefix);
+  EXPECT_EQ(back->circuit_id, record.circuit_id);
+  EXPECT_EQ(back->remote_id, record.remote_id);
+  const DhcpOptionRecord option{.id = 6,
+                                .scope = OptionScope::kRange,
+                                .of = 3,
+                                .family = Family::kV6,
+                                .code = 400,
+                                .always = true,
+                                .suppress = true,
+                                .value = AsBytes("value")};
+  const ByteSpan body = encoder.Encode(option);
+  std::vector<std::byte> shifted(body.size() + 1);
+  std::copy(body.begin(), body.end(), shifted.begin() + 1);
+  const auto option_back = DecodeDhcpOption(6, ByteSpan(shifted).subspan(1));
+  ASSERT_TRUE(option_back);
+  EXPECT_EQ(option_back->scope, OptionScope::kRange);
+  EXPECT_EQ(option_back->of, 3U);
+  EXPECT_EQ(option_back->family, Family::kV6);
+  EXPECT_EQ(option_back->code, 400);
+  EXPECT_TRUE(option_back->always && option_back->suppress);
+  EXPECT_EQ(AsText(option_back->value), "value");
+}
+
+TEST(ConfigCodecTest, OptionsThatMakeNoSenseAreRefused) {
+  RecordEncoder encoder;
+  const auto code = [&](const DhcpOptionRecord& option) {
+    const auto decoded = DecodeDhcpOption(option.id, encoder.Encode(option));
+    return decoded ? ErrorCode::kNone : decoded.error().code;
+  };
+  EXPECT_EQ(code({.id = 1, .code = 6}), ErrorCode::kNone);
+  EXPECT_EQ(code({.id = 0, .code = 6}), ErrorCode::kOutOfRange);
+  EXPECT_EQ(code({.id = 1, .code = 0}), ErrorCode::kOutOfRange);
+  EXPECT_EQ(code({.id = 1, .of = 5, .code = 6}), ErrorCode::kOutOfRange);
+  EXPECT_EQ(code({.id = 1, .scope = OptionScope::kVlan, .code = 6}), ErrorCode::kOutOfRange);
+  const std::vector<std::byte> large(limits::kDhcpOptionBytesMax + 1);
+  EXPECT_EQ(code({.id = 1, .code = 6, .value = large}), ErrorCode::kTooLarge);
+  EXPECT_EQ(code({.id = 1, .scope = static_cast<OptionScope>(99), .of = 1, .code = 6}),
+            ErrorCode::kUnsupported);
+}
+
 TEST(ConfigCodecTest, ImageComesBackAsItWas) {
   RecordEncoder encoder;
   const auto back = DecodeImage(9, encoder.Encode(SampleImage()));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/config/encode.h"
+#include "dataplane/config/option_table.h"
 
 namespace slipway::config {
 namespace {
@@ -193,6 +194,87 @@ TEST_F(SnapshotTest, OneRecordDeltaCopiesAFewPages) {
   EXPECT_LE(next->PagesNotIn(*base), 3U);
   EXPECT_GE(next->PagesNotIn(*base), 1U);
   EXPECT_FALSE(base->InterfaceByMac(MacAddress::FromU64(0x525400000000 + 77))->address.is_set());
+}
+
+DhcpOptionRecord Option(RecordId id, RecordId of, std::uint16_t code, std::string_view value) {
+  return {.id = id,
+          .scope = of == 0 ? OptionScope::kGlobal : OptionScope::kMachine,
+          .of = of,
+          .code = code,
+          .value = AsBytes(value)};
+}
+
+std::string OptionsOf(const Snapshot& snapshot, RecordId of) {
+  std::string text;
+  snapshot.dhcp_options().ForEach(of == 0 ? OptionScope::kGlobal : OptionScope::kMachine, of,
+                                  Family::kV4, [&](const OptionRow& row, ByteSpan value) {
+                                    text += std::to_string(row.code) + "=" +
+                                            std::string(AsText(value)) + " ";
+                                  });
+  return text;
+}
+
+TEST_F(SnapshotTest, OptionsOfAPlaceComeByCode) {
+  SnapshotBuilder builder{SnapshotRef()};
+  ASSERT_TRUE(Put(builder, Option(1, 5, 42, "b")));
+  ASSERT_TRUE(Put(builder, Option(2, 5, 6, "a")));
+  ASSERT_TRUE(Put(builder, Option(3, 6, 6, "other")));
+  ASSERT_TRUE(Put(builder, Option(4, 0, 6, "global")));
+  const SnapshotRef first = builder.Finish({1, 1});
+  EXPECT_EQ(OptionsOf(*first, 5), "6=a 42=b ");
+  EXPECT_EQ(OptionsOf(*first, 6), "6=other ");
+  EXPECT_EQ(OptionsOf(*first, 7), "");
+  EXPECT_EQ(OptionsOf(*first, 0), "6=global ");
+  SnapshotBuilder next(first);
+  ASSERT_TRUE(Put(next, Option(1, 6, 42, "moved")));
+  ASSERT_TRUE(next.Remove(static_cast<std::uint8_t>(Table::kDhcpOption), 2));
+  EXPECT_FALSE(next.Remove(static_cast<std::uint8_t>(Table::kDhcpOption), 2));
+  const SnapshotRef second = next.Finish({1, 2});
+  EXPECT_EQ(OptionsOf(*second, 5), "");
+  EXPECT_EQ(OptionsOf(*second, 6), "6=other 42=moved ");
+  EXPECT_EQ(OptionsOf(*first, 5), "6=a 42=b ");
+  EXPECT_EQ(second->record_count(), 3U);
+}
+
+TEST_F(SnapshotTest, AnOptionOfAnUnknownScopeCountsForTheHashOnly) {
+  SnapshotBuilder builder{SnapshotRef()};
+  DhcpOptionRecord unknown = Option(1, 5, 6, "a");
+  unknown.scope = static_cast<OptionScope>(99);
+  ASSERT_TRUE(Put(builder, unknown));
+  EXPECT_NE(builder.hash(), ContentHash{});
+  const SnapshotRef snapshot = builder.Finish({1, 1});
+  EXPECT_EQ(snapshot->dhcp_options().size(), 0U);
+  EXPECT_EQ(snapshot->record_count(), 1U);
+  SnapshotBuilder next(snapshot);
+  ASSERT_TRUE(Put(next, Option(1, 5, 6, "known")));
+  EXPECT_EQ(next.Finish({1, 2})->record_count(), 1U);
+}
+
+TEST_F(SnapshotTest, ChangingOneOptionOfManyCopiesOnePage) {
+  SnapshotBuilder builder{SnapshotRef()};
+  for (RecordId id = 1; id <= 10'000; ++id) {
+    ASSERT_TRUE(Put(builder, Option(id, 1 + id * 7919 % 10'007, 6, "value")));
+  }
+  const SnapshotRef first = builder.Finish({1, 1});
+  SnapshotBuilder next(first);
+  ASSERT_TRUE(Put(next, Option(500, 1 + 500 * 7919 % 10'007, 6, "another")));
+  const SnapshotRef second = next.Finish({1, 2});
+  EXPECT_EQ(second->PagesNotIn(*first), 1U);
+  EXPECT_EQ(OptionsOf(*second, 1 + 500 * 7919 % 10'007), "6=another ");
+}
+
+TEST_F(SnapshotTest, ClassesComeByPriority) {
+  SnapshotBuilder builder{SnapshotRef()};
+  for (RecordId id = 1; id <= 3; ++id) {
+    DhcpClassRecord record;
+    record.id = id;
+    record.priority = static_cast<std::uint16_t>(id == 3 ? 20 : 10);
+    ASSERT_TRUE(Put(builder, record));
+  }
+  const SnapshotRef snapshot = builder.Finish({1, 1});
+  ASSERT_EQ(snapshot->dhcp_classes().size(), 3U);
+  EXPECT_EQ(snapshot->dhcp_classes()[0].id, 3U);
+  EXPECT_EQ(snapshot->dhcp_classes()[1].id, 1U);
 }
 
 }  // namespace

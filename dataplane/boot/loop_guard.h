@@ -2,22 +2,37 @@
 // clock; a fixed table, the stalest entry of a bucket gives way.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <string_view>
 
 #include "dataplane/base/address.h"
 #include "dataplane/base/time.h"
+#include "dataplane/boot/client_table.h"
 
 namespace slipway::boot {
 
 struct LoopOptions {
   std::size_t clients_max = 4096;  // rounded up to a power of two
-  std::uint8_t repeats_max = 6;    // the same stage so often in a row, within the window
-  Duration window = Duration::Seconds(300);
+  std::uint8_t repeats_max = 6;    // the same stage so often in a row, within its window
   Duration cool_down = Duration::Seconds(60);  // silence about boot files after a loop
 };
+
+// What a client is told to fetch next.
+struct LoopStage {
+  std::uint64_t key = 0;  // StageKey of what it is
+  Duration window;        // repeats within this count; as long as some rounds of such a loop take
+};
+
+// Loader after loader takes seconds.
+inline constexpr Duration kLoaderWindow = Duration::Seconds(300);
+// A kernel with its environment takes minutes until it gives up.
+inline constexpr Duration kScriptWindow = Duration::Seconds(1800);
+
+[[nodiscard]] std::uint64_t StageKey(std::string_view what) noexcept;
+
+// The reason of a plan that the guard has changed.
+inline constexpr std::string_view kLoopReason = "boot-loop";
 
 enum class LoopVerdict : std::uint8_t {
   kFine,
@@ -30,13 +45,12 @@ class LoopGuard {
  public:
   explicit LoopGuard(const LoopOptions& options);
 
-  // A client was handed `stage_key` (a hash of what it was told to fetch). Another key than last
-  // time is progress and starts over. The same `attempt` (a transaction id) as last time is a
-  // retransmission and counts once.
-  [[nodiscard]] LoopVerdict Observe(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
+  // A client was handed `stage`. Another key than last time is progress and starts over. The same
+  // `attempt` (a transaction id) as last time is a retransmission and counts once.
+  [[nodiscard]] LoopVerdict Observe(MacAddress mac, const LoopStage& stage, std::uint32_t attempt,
                                     Instant now) noexcept;
   // What Observe would say, without observing.
-  [[nodiscard]] LoopVerdict Preview(MacAddress mac, std::uint64_t stage_key, std::uint32_t attempt,
+  [[nodiscard]] LoopVerdict Preview(MacAddress mac, const LoopStage& stage, std::uint32_t attempt,
                                     Instant now) const noexcept;
   // True while a client that was found looping cools down.
   [[nodiscard]] bool IsBlocked(MacAddress mac, Instant now) const noexcept;
@@ -44,8 +58,6 @@ class LoopGuard {
   void Progress(MacAddress mac) noexcept;
 
  private:
-  static constexpr std::size_t kWays = 4;
-
   struct Entry {
     std::uint64_t mac = 0;  // 0: free
     std::uint64_t stage_key = 0;
@@ -56,15 +68,11 @@ class LoopGuard {
     std::uint8_t repeats = 0;
   };
 
-  [[nodiscard]] std::size_t BucketOf(std::uint64_t mac) const noexcept;
-  [[nodiscard]] const Entry* Find(std::uint64_t mac) const noexcept;
-  [[nodiscard]] Entry& FindOrTake(std::uint64_t mac) noexcept;
-
-  [[nodiscard]] LoopVerdict Advance(Entry& entry, std::uint64_t stage_key, std::uint32_t attempt,
+  [[nodiscard]] LoopVerdict Advance(Entry& entry, const LoopStage& stage, std::uint32_t attempt,
                                     Instant now) const noexcept;
 
   LoopOptions options_;
-  std::vector<Entry> entries_;
+  ClientTable<Entry> clients_;
 };
 
 }  // namespace slipway::boot

@@ -57,16 +57,13 @@ boot::LoopVerdict GuardLoop(boot::LoopGuard& loops, MacAddress mac, const boot::
     }
     return boot::LoopVerdict::kFine;
   }
-  std::uint64_t key = 0;
-  for (const char c : plan.file.view()) {
-    key = Mix64(key ^ static_cast<std::uint64_t>(c));
-  }
-  return preview ? loops.Preview(mac, key, xid, now) : loops.Observe(mac, key, xid, now);
+  const boot::LoopStage stage{boot::StageKey(plan.file), boot::kLoaderWindow};
+  return preview ? loops.Preview(mac, stage, xid, now) : loops.Observe(mac, stage, xid, now);
 }
 
 void GiveNoBootFile(boot::BootPlan& plan) noexcept {
   plan.kind = boot::PlanKind::kNothing;
-  plan.reason = "boot-loop";
+  plan.reason = boot::kLoopReason;
   plan.file.clear();
 }
 

@@ -222,6 +222,9 @@ std::string RackMetrics::Metrics() const {
   out.Value(journal.commit_failures.value());
   out.Family("slipway_journal_failing", "gauge", "1 while the disk refuses.");
   out.Value(journal.failing.value());
+  out.Family("slipway_boot_loops_total", "counter", "Boots that were found going in circles.");
+  out.Value("stage", "loader", shards_->engine().counters().loops_found.value());
+  out.Value("stage", "script", shards_->content().counters().loops_found.value());
   out.Family("slipway_events_dropped_total", "counter",
              "Events of the rack that were told nobody.");
   out.Value(events_->dropped() + shards_->events_dropped());

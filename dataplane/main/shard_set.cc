@@ -123,17 +123,21 @@ Result<void> ShardSet::WireFiles(const ShardSetOptions& options, RackSockets& so
   nonces_ = std::make_unique<SeededRandom>(random_.U64());
   file_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), book_.get(),
                                                      seat.serving.get(), &clock_);
+  script_loops_ = std::make_unique<boot::LoopGuard>(boot::LoopOptions{});
   content_ = std::make_unique<service::BootContent>(
       service::BootContent::Parts{.serving = seat.serving.get(),
                                   .peers = book_.get(),
                                   .tokens = tokens_.get(),
                                   .steps = file_steps_.get(),
+                                  .events = events_.back().get(),
+                                  .loops = script_loops_.get(),
                                   .random = nonces_.get()});
   inventories_ = std::make_unique<service::InventoryService>(
       service::InventoryService::Parts{.serving = seat.serving.get(),
                                        .tokens = tokens_.get(),
                                        .peers = book_.get(),
                                        .facts = seat.journal.get(),
+                                       .loops = script_loops_.get(),
                                        .clock = &clock_});
   inventories_->SetCompletion(&completion_);
   tftp_ = SLIP_TRY(service::TftpService::Create({.hash_seed = random_.U64()}, *seat.shard,

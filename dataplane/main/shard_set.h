@@ -167,6 +167,7 @@ class ShardSet {
   std::unique_ptr<service::MachineTokens> tokens_;
   std::unique_ptr<Random> nonces_;
   std::unique_ptr<service::FactSteps> file_steps_;
+  std::unique_ptr<boot::LoopGuard> script_loops_;
   std::unique_ptr<service::BootContent> content_;
   std::unique_ptr<service::InventoryService> inventories_;
   HttpCompletion completion_;

@@ -1,5 +1,7 @@
 #include "dataplane/service/boot_content.h"
 
+#include "dataplane/base/random.h"
+
 namespace slipway::service {
 namespace {
 
@@ -92,7 +94,8 @@ Content BootContent::ResolveScript(const ContentRequest& request, const Serving&
       .server = request.local};
   ask.firmware.ipxe = true;
   boot::FindMachine(*serving.snapshot, ask);
-  const boot::BootPlan plan = boot::Decide(ask, *serving.snapshot);
+  boot::BootPlan plan = boot::Decide(ask, *serving.snapshot);
+  GuardLoop(ask, request.peer, plan, now);
   const TokenText token = parts_.tokens->Mint(
       {.machine = ask.machine != nullptr ? ask.machine->id : 0,
        .mac = ask.mac,
@@ -118,6 +121,41 @@ Content BootContent::ResolveScript(const ContentRequest& request, const Serving&
   }
   counters_.scripts.Add();
   return {.kind = ContentKind::kMemory, .bytes = *size, .content_type = kScriptType};
+}
+
+// The same script again and again, and no inventory in between: what it starts does not work. The
+// machine waits for a while then, and is told why. A plan to wait is no loop: such a machine asks
+// again on purpose.
+void BootContent::GuardLoop(const boot::BootRequest& ask, const IpAddress& peer,
+                            boot::BootPlan& plan, Instant now) {
+  if (plan.kind != boot::PlanKind::kScript && plan.kind != boot::PlanKind::kLocal) {
+    return;
+  }
+  const std::uint64_t state = ask.machine != nullptr ? ask.machine->state_generation : 0;
+  const std::uint64_t image = plan.image != nullptr ? plan.image->id : 0;
+  const boot::LoopStage stage{
+      .key = Mix64(boot::StageKey(plan.reason) ^ Mix64(image) ^ Mix64(Mix64(state))),
+      // A disk that does not boot is back at once; one that does may well be restarted now and
+      // then.
+      .window = plan.kind == boot::PlanKind::kLocal ? boot::kLoaderWindow : boot::kScriptWindow};
+  const boot::LoopVerdict verdict = parts_.loops->Observe(ask.mac, stage, ++scripts_asked_, now);
+  if (verdict == boot::LoopVerdict::kFine) {
+    return;
+  }
+  if (verdict == boot::LoopVerdict::kLoopFound) {
+    counters_.loops_found.Add();
+    parts_.steps->Record({.kind = schema::BootStepKind::Loop,
+                          .mac = ask.mac,
+                          .peer = peer,
+                          .name = plan.reason,
+                          .ok = false},
+                         now);
+    parts_.events->Report(EventCode::kBootLoop, ToText(ask.mac), plan.reason);
+  }
+  plan.kind = boot::PlanKind::kWait;
+  plan.reason = boot::kLoopReason;
+  plan.kernel = nullptr;
+  plan.initrd = nullptr;
 }
 
 void BootContent::Release(std::uint64_t handle) {

@@ -8,12 +8,14 @@
 #include "dataplane/base/counter.h"
 #include "dataplane/base/seams.h"
 #include "dataplane/boot/decide.h"
+#include "dataplane/boot/loop_guard.h"
 #include "dataplane/boot/paths.h"
 #include "dataplane/boot/script.h"
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/boot_step_sink.h"
 #include "dataplane/service/content.h"
 #include "dataplane/service/machine_token.h"
+#include "dataplane/service/rack_event.h"
 #include "dataplane/service/serving.h"
 
 namespace slipway::service {
@@ -29,6 +31,7 @@ struct BootContentCounters {
   Counter unknown_peers;    // a script was asked for by an address that we gave to nobody
   Counter objects_missing;  // the snapshot has the file, the rack has not its content
   Counter busy;
+  Counter loops_found;
 };
 
 // Thread: the shard that serves files.
@@ -39,7 +42,9 @@ class BootContent final : public ContentResolver {
     const AddressBook* peers = nullptr;
     const MachineTokens* tokens = nullptr;
     BootStepSink* steps = nullptr;
-    Random* random = nullptr;  // nonces
+    EventSink* events = nullptr;
+    boot::LoopGuard* loops = nullptr;  // InventoryService tells it of progress
+    Random* random = nullptr;          // nonces
   };
 
   explicit BootContent(const Parts& parts);
@@ -60,8 +65,11 @@ class BootContent final : public ContentResolver {
   [[nodiscard]] std::uint16_t PathMtu(const IpAddress& peer, const Serving& serving) const;
   [[nodiscard]] Content ResolveScript(const ContentRequest& request, const Serving& serving,
                                       MutableByteSpan scratch, Instant now);
+  void GuardLoop(const boot::BootRequest& ask, const IpAddress& peer, boot::BootPlan& plan,
+                 Instant now);
 
   Parts parts_;
+  std::uint32_t scripts_asked_ = 0;  // tells one attempt from the next
   std::unique_ptr<Transfer[]> transfers_;
   std::uint32_t free_ = 0;
   BootContentCounters counters_;

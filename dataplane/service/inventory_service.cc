@@ -101,6 +101,7 @@ void InventoryService::OnDurable(std::uint64_t durable, Instant now) {
       slot.used = false;
       parts_.tokens->MarkUsed(slot.claims);
       counters_.durable.Add();
+      parts_.loops->Progress(slot.claims.mac);
       if (progress_ != nullptr) {
         progress_->Send(slot.claims.mac);
       }

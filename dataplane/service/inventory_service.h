@@ -9,6 +9,7 @@
 #include "dataplane/base/bounded.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/seams.h"
+#include "dataplane/boot/loop_guard.h"
 #include "dataplane/boot/step.h"
 #include "dataplane/config/fixed_builder.h"
 #include "dataplane/service/address_book.h"
@@ -49,6 +50,7 @@ class InventoryService final : public InventorySink, public FactListener, public
     MachineTokens* tokens = nullptr;
     const AddressBook* peers = nullptr;
     FactPort* facts = nullptr;
+    boot::LoopGuard* loops = nullptr;  // of this shard's scripts
     Clock* clock = nullptr;
   };
 
@@ -57,8 +59,8 @@ class InventoryService final : public InventorySink, public FactListener, public
   // Once, before the loop.
   void SetCompletion(InventoryCompletion* completion) noexcept { completion_ = completion; }
 
-  // Once, before the loop: where to say that a machine got as far as its inventory, so that its
-  // boot is no loop. None: nobody is told.
+  // Once, before the loop: where else to say that a machine got as far as its inventory, so that
+  // its boot is no loop. None: nobody is told.
   void SetProgress(ShardBox<MacAddress>* progress) noexcept { progress_ = progress; }
 
   [[nodiscard]] InventoryVerdict Submit(const InventoryPost& post, Instant now) override;

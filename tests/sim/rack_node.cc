@@ -175,6 +175,7 @@ struct RackNode::Process final : link::RackTransport,
   dhcp::Dhcp4Engine engine;
   service::AddressBook book;
   service::MachineTokens tokens;
+  boot::LoopGuard loops{{}};  // of scripts
   images::Store images;
   std::unique_ptr<SimJournal> journal;
   SimDriver* driver = nullptr;  // the shard's
@@ -267,6 +268,7 @@ void RackNode::Process::MakeShard() {
                                        .tokens = &tokens,
                                        .peers = &book,
                                        .facts = journal.get(),
+                                       .loops = &loops,
                                        .clock = &node.clock_});
   inventories->SetCompletion(this);
   SLIP_CHECK(shard->AddHook(inventories.get()).has_value());

@@ -66,6 +66,10 @@ check "the script's token is taken" \
   status_is 202 -H "Authorization: Bearer $token" -d '{"format":1}' "$url/machine/inventory"
 check "the same again is answered the same" \
   status_is 202 -H "Authorization: Bearer $token" -d '{"format":1}' "$url/machine/inventory"
+check "the script again and again is a loop, and says so" bash -c "for i in \$(seq 14); do
+  $in_segment curl --silent $url/boot/ipxe | grep -q 'wait (boot-loop)' && exit 0; done; exit 1"
+check "which the region hears of as an event" wait_for 10 bash -c "$api_in curl --silent \
+  --header @$lab/authorization '$region_api/v1/events?limit=500' | grep -q boot-loop"
 check "nothing was allocated on a sealed shard" \
   bash -c "$in_rack curl --silent --unix-socket $lab/rack/rack.sock http://rack/metrics |
     grep -q '^slipway_sealed_allocations_total 0'"

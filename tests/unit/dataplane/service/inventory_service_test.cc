@@ -40,6 +40,7 @@ class InventoryServiceTest : public testing::Test {
                   .tokens = &tokens_,
                   .peers = &peers_,
                   .facts = &facts_,
+                  .loops = &loops_,
                   .clock = &clock_}) {
     service_.SetCompletion(&answers_);
   }
@@ -65,6 +66,7 @@ class InventoryServiceTest : public testing::Test {
   FixedClock clock_;
   MachineTokens tokens_;
   AddressBook peers_{100};
+  boot::LoopGuard loops_{{}};
   testing_support::FakeFactPort facts_;
   std::unique_ptr<ServingView> serving_;
   InventoryService service_;

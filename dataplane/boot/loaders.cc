@@ -1,6 +1,8 @@
 #include "dataplane/boot/loaders.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "dataplane/boot/paths.h"
 
@@ -150,6 +152,31 @@ const ArchitectureRow* RowOf(const Firmware& firmware, MacAddress mac) noexcept 
     return &board->instead;
   }
   return FindArchitecture(code);
+}
+
+FirmwareText Describe(const Firmware& firmware) noexcept {
+  FirmwareText text("boot client");
+  if (firmware.ipxe) {
+    text = FirmwareText("iPXE");
+  } else if (firmware.client_class != ClientClass::kOther) {
+    text = FirmwareText(firmware.client_class == ClientClass::kPxe ? "PXE" : "HTTP");
+  }
+  if (!firmware.has_architecture) {
+    return text;
+  }
+  const ArchitectureRow* const row = FindArchitecture(firmware.architecture);
+  (void)text.push_back(' ');
+  if (row != nullptr) {
+    (void)text.Append(row->name);
+    return text;
+  }
+  std::array<char, 8> number{};
+  const auto [end, error] =
+      std::to_chars(number.data(), number.data() + number.size(), firmware.architecture);
+  (void)error;
+  (void)text.Append("architecture ");
+  (void)text.Append({number.data(), static_cast<std::size_t>(end - number.data())});
+  return text;
 }
 
 }  // namespace slipway::boot

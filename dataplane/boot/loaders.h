@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "dataplane/base/address.h"
+#include "dataplane/base/bounded.h"
 #include "dataplane/boot/firmware.h"
 
 namespace slipway::boot {
@@ -46,6 +47,10 @@ struct ArchitectureRow {
 [[nodiscard]] std::span<const ArchitectureRow> ArchitectureTable() noexcept;
 // nullptr: not in the table.
 [[nodiscard]] const ArchitectureRow* FindArchitecture(std::uint16_t code) noexcept;
+
+// "PXE x64 UEFI", "iPXE": for people.
+using FirmwareText = FixedString<63>;
+[[nodiscard]] FirmwareText Describe(const Firmware& firmware) noexcept;
 
 // Boards whose firmware claims an architecture and then does something else.
 struct BoardRow {

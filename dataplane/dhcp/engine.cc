@@ -146,24 +146,6 @@ const config::SubnetRecord* FirstSubnet(const Exchange& exchange, Ipv4Address wa
   return first;
 }
 
-// One step per packet of a machine that boots: its trace. Plain clients make none.
-void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok) {
-  if (!exchange.boot.firmware.boots()) {
-    return;
-  }
-  boot::BootStep step;
-  step.mac = exchange.client.mac;
-  step.machine = exchange.client.machine;
-  step.vlan = exchange.vlan->id;
-  step.address = exchange.effects.ticket.address;
-  step.realtime = exchange.now.wall;
-  step.kind = kind;
-  (void)step.name.Assign(name);
-  step.bytes = exchange.effects.reply.bytes;
-  step.ok = ok;
-  (void)exchange.effects.steps.push_back(step);
-}
-
 void EndLoop(Exchange& exchange) {
   exchange.loop = true;
   GiveNoBootFile(exchange.plan);
@@ -207,15 +189,10 @@ std::string_view TypeText(MessageType type) {
   }
 }
 
-Ipv4Address WantedAddress(const Message& message) {
-  const Ipv4Address requested = message.GetAddress(Option::kRequestedAddress);
-  return requested.is_any() ? message.ciaddr : requested;
-}
-
 }  // namespace
 
 Dhcp4Engine::Dhcp4Engine(const EngineOptions& options, lease::LeaseTable* leases)
-    : leases_(leases), loops_(options.loops) {}
+    : leases_(leases), loops_(options.loops), step_gate_(options.steps) {}
 
 void Dhcp4Engine::Handle(ByteSpan packet, const ReceiveContext& context,
                          const config::Snapshot& snapshot, const lease::Now& now,
@@ -245,6 +222,7 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
                     .context = context,
                     .snapshot = snapshot,
                     .now = now,
+                    .packet_bytes = packet.size(),
                     .out = reply,
                     .effects = effects,
                     .options = options_,
@@ -252,6 +230,9 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
   const Reason reason = Dispatch(exchange);
   if (exchange.explaining()) [[unlikely]] {
     Summarise(exchange);
+  }
+  if (effects.reply.delivery == Delivery::kNone) {
+    TraceSilence(exchange, reason);
   }
   return reason;
 }
@@ -276,6 +257,7 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
     return reason;
   }
   exchange.ChooseSubnet(FirstSubnet(exchange, WantedAddress(message)));
+  TraceArrival(exchange);
   if (!exchange.Note(exchange.plan.answer, "policy-answers",
                      "the machine is known, or the VLAN answers unknown ones")) {
     return Reason::kPolicyIgnore;

@@ -17,6 +17,7 @@
 #include "dataplane/boot/decide.h"
 #include "dataplane/boot/loop_guard.h"
 #include "dataplane/boot/step.h"
+#include "dataplane/boot/step_gate.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/dhcp/conflict_probes.h"
 #include "dataplane/dhcp/message.h"
@@ -113,7 +114,7 @@ struct Ticket {
   std::uint64_t version = 0;
 };
 
-inline constexpr std::size_t kStepsMax = 2;
+inline constexpr std::size_t kStepsMax = 4;  // asked, a loop, answered or silent
 
 // Another DHCP server, as its OFFER or ACK tells.
 struct ForeignServer {
@@ -157,6 +158,7 @@ struct Effects {
 
 struct EngineOptions {
   boot::LoopOptions loops;
+  boot::StepLimits steps;
 };
 
 struct Answer;
@@ -241,11 +243,16 @@ class Dhcp4Engine {
   [[nodiscard]] Result<void> Decline(Exchange& exchange, Ipv4Address address);
   static void Summarise(const Exchange& exchange);
   void Log(const lease::Lease& lease, const lease::Now& now, Effects& effects);
+  // boot_steps.cc
+  void TraceArrival(Exchange& exchange) noexcept;
+  void TraceSilence(Exchange& exchange, Reason reason) noexcept;
+  void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok) noexcept;
 
   Counters counters_;
   lease::LeaseTable* leases_;
   boot::LoopGuard loops_;
   ConflictProbes probes_;
+  boot::StepGate step_gate_;
   lease::LeaseEncoder encoder_;
   Message message_;
   OptionSet options_;

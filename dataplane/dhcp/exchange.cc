@@ -90,6 +90,11 @@ lease::OfferRequest Dhcp4Engine::Exchange::OfferRequestFor(const config::SubnetR
           .excluded = context.local_addresses};
 }
 
+Ipv4Address WantedAddress(const Message& message) noexcept {
+  const Ipv4Address requested = message.GetAddress(Option::kRequestedAddress);
+  return requested.is_any() ? message.ciaddr : requested;
+}
+
 config::HostName FilterHostName(ByteSpan text) noexcept {
   config::HostName name;
   for (const std::byte byte : text) {

@@ -15,6 +15,7 @@ struct Dhcp4Engine::Exchange {
   const ReceiveContext& context;
   const config::Snapshot& snapshot;
   const lease::Now& now;
+  std::size_t packet_bytes = 0;
   MutableByteSpan out;
   Effects& effects;
   OptionSet& options;  // filled when the reply is written
@@ -36,6 +37,7 @@ struct Dhcp4Engine::Exchange {
   const config::SubnetRecord* reserved_subnet = nullptr;
   lease::LeaseDetail detail{};
   bool loop = false;
+  Duration asked_for{};  // since the first message of this transaction; set for what boots
 
   [[nodiscard]] bool relayed() const noexcept { return !message.giaddr.is_any(); }
 
@@ -68,6 +70,9 @@ struct Dhcp4Engine::Exchange {
 [[nodiscard]] const config::SubnetRecord* FindSubnet(const config::Snapshot& snapshot,
                                                      config::RecordId vlan,
                                                      Ipv4Address address) noexcept;
+
+// What the client asks for, or has; any if it says nothing.
+[[nodiscard]] Ipv4Address WantedAddress(const Message& message) noexcept;
 
 // Lower-case letters, digits and inner hyphens of one label (RFC 1123 2.1); empty if the text has
 // anything else in it.

@@ -7,7 +7,7 @@ namespace slipway::service {
 static_assert(static_cast<int>(schema::BootStepKind::MAX) ==
               static_cast<int>(boot::StepKind::kLauncher));
 
-void FactSteps::Record(const BootStep& step, Instant /*now*/) {
+void FactSteps::Record(const BootStep& step, Instant now) {
   const Peer* const peer =
       peers_ != nullptr && step.peer.is_set() ? peers_->Find(step.peer) : nullptr;
   boot::BootStep fact{.mac = step.mac,
@@ -28,6 +28,9 @@ void FactSteps::Record(const BootStep& step, Instant /*now*/) {
   if (serving != nullptr && serving->snapshot) {
     const config::InterfaceRecord* const interface = serving->snapshot->InterfaceByMac(fact.mac);
     fact.machine = interface != nullptr ? interface->machine : 0;
+  }
+  if (!gate_.Admit(fact, now)) {
+    return;
   }
   std::uint64_t ignored = 0;
   if (!facts_->Submit(schema::FactClass::BootStep, 0, encoder_.Encode(fact), ignored)) {

@@ -4,6 +4,7 @@
 #include "dataplane/base/counter.h"
 #include "dataplane/base/seams.h"
 #include "dataplane/boot/step.h"
+#include "dataplane/boot/step_gate.h"
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/boot_step_sink.h"
 #include "dataplane/service/fact_port.h"
@@ -12,7 +13,7 @@
 namespace slipway::service {
 
 // One per shard; its thread. Completes what a service does not know: who the peer is, which machine
-// that is, and when it was.
+// that is, and when it was. What a client repeats is told seldom (dataplane/boot/step_gate.h).
 class FactSteps final : public BootStepSink {
  public:
   // All outlive this; `peers` may be null where steps name the MAC.
@@ -30,6 +31,7 @@ class FactSteps final : public BootStepSink {
   const AddressBook* peers_;
   const ServingView* serving_;
   Clock* clock_;
+  boot::StepGate gate_{{}};
   boot::StepEncoder encoder_;
   Counter dropped_;
 };

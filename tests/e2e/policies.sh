@@ -34,6 +34,9 @@ check "the rack hears the machine" wait_for 60 heard 2
 check "the machine boots its own disk" wait_for 120 console_says policy 'own disk'
 check "it got no answer" test "$(rack_metric slipway_dhcp_replies_total)" = 0
 check "it has no lease" is 0 /v1/leases '.items | length'
+check "its trace says why" wait_for 10 \
+  is policy-ignore "/v1/machines/$mac/boot-trace" \
+  '[.boots[].steps[] | select(.step == "DhcpSilent") | .name][0]'
 lab_vm_off policy
 
 check "the policy is local" policy local

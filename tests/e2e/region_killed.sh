@@ -16,6 +16,8 @@ check "its lease arrives, once" \
 trace=/v1/machines/$mac/boot-trace
 check "its boot steps arrive in order" \
   is true $trace '[.boots[].steps[].offset_ms] | . == sort and length > 5'
+check "the trace begins with the DHCP exchange" is true $trace '[.boots[0].steps[].step] |
+  [index("DhcpDiscover", "DhcpOffer", "DhcpRequest", "DhcpAck")] | . == sort and index(null) == null'
 check "it was enlisted once" is 1 $trace '[.boots[].steps[] | select(.step == "Enlisted")] | length'
 sleep 2
 check "and stays one machine" is 1 /v1/machines '.items | length'

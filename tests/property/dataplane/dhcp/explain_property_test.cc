@@ -207,7 +207,7 @@ class Asker {
     ASSERT_EQ(told.reply.port, done.reply.port);
     ASSERT_EQ(told.reply.source, done.reply.source);
     ASSERT_EQ(told.reply.wait_durable, done.reply.wait_durable);
-    ASSERT_EQ(told.steps.size(), done.steps.size());
+    ASSERT_TRUE(told.steps.empty());  // a question is no step of a boot
     ASSERT_TRUE(std::equal(reply.begin(), reply.begin() + static_cast<long>(told.reply.bytes),
                            lab_.out.begin()));
     if (!done.record.empty() && random_.Below(8) != 0) {

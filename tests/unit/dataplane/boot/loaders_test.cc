@@ -73,5 +73,17 @@ TEST(BoardTableTest, TellsABoardFromTheArchitectureItClaims) {
   EXPECT_EQ(RowOf(ipxe, pi), FindArchitecture(0));
 }
 
+TEST(LoadersTest, IsDescribedForPeople) {
+  EXPECT_EQ(Describe({}), "boot client");
+  EXPECT_EQ(Describe({.client_class = ClientClass::kPxe, .has_architecture = true}),
+            "PXE x86 BIOS");
+  EXPECT_EQ(
+      Describe({.client_class = ClientClass::kHttp, .has_architecture = true, .architecture = 16}),
+      "HTTP x64 UEFI HTTP");
+  EXPECT_EQ(Describe({.has_architecture = true, .architecture = 7, .ipxe = true}), "iPXE x64 UEFI");
+  EXPECT_EQ(Describe({.has_architecture = true, .architecture = 65535}),
+            "boot client architecture 65535");
+}
+
 }  // namespace
 }  // namespace slipway::boot

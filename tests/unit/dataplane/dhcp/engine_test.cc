@@ -122,13 +122,55 @@ TEST(EngineTest, ChainsAnIpxeThatLacksHttp) {
 TEST(EngineTest, TracesTheStepsOfABoot) {
   DhcpLab lab;
   lab.Handle(Capture("uefi-pxe-discover"));
-  ASSERT_EQ(lab.effects.steps.size(), 1U);
-  const boot::BootStep& step = lab.effects.steps[0];
+  ASSERT_EQ(lab.effects.steps.size(), 2U);
+  const boot::BootStep& asked = lab.effects.steps[0];
+  EXPECT_EQ(asked.kind, boot::StepKind::kDhcpDiscover);
+  EXPECT_EQ(asked.name.view(), "PXE x64 UEFI");
+  EXPECT_EQ(asked.bytes, Capture("uefi-pxe-discover").size());
+  const boot::BootStep& step = lab.effects.steps[1];
   EXPECT_EQ(step.kind, boot::StepKind::kDhcpOffer);
   EXPECT_EQ(step.name.view(), "loaders/snponly.efi");
   EXPECT_EQ(step.mac, test::Mac("52:54:00:e2:03:01"));
   EXPECT_EQ(step.address.v4(), lab.Reply().yiaddr);
   EXPECT_TRUE(step.ok);
+}
+
+TEST(EngineTest, SilenceTowardsAMachineThatBootsIsAStepWithItsReason) {
+  test::BootLab ignoring;
+  ignoring.vlan.unknown_policy = config::UnknownPolicy::kIgnore;
+  DhcpLab lab(ignoring.AddNetwork().AddImages().Finish());
+  lab.Handle(Capture("uefi-pxe-discover"));
+  ASSERT_EQ(lab.effects.steps.size(), 2U);
+  EXPECT_EQ(lab.effects.steps[0].kind, boot::StepKind::kDhcpDiscover);
+  EXPECT_EQ(lab.effects.steps[1].kind, boot::StepKind::kDhcpSilent);
+  EXPECT_EQ(lab.effects.steps[1].name.view(), "policy-ignore");
+  EXPECT_FALSE(lab.effects.steps[1].ok);
+  // The firmware asks again with the same xid: how long it has asked is told.
+  lab.Pass(Duration::Seconds(4));
+  lab.Handle(Capture("uefi-pxe-discover"));
+  ASSERT_EQ(lab.effects.steps.size(), 2U);
+  EXPECT_EQ(lab.effects.steps[1].duration, Duration::Seconds(4));
+  lab.Handle(Capture("udhcp-discover"));
+  EXPECT_TRUE(lab.effects.steps.empty());
+}
+
+TEST(EngineTest, FloodOfDiscoversMakesFewSteps) {
+  DhcpLab lab;
+  std::size_t steps = 0;
+  bool counted = false;
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    lab.Handle(Request(MessageType::kDiscover, kMac, i)
+                   .Text(Option::kVendorClass, "PXEClient:Arch:00007")
+                   .Bytes(Option::kClientArchitecture, {0, 7})
+                   .Build());
+    for (const boot::BootStep& step : lab.effects.steps) {
+      ++steps;
+      counted = counted || step.name.view().find(" (+") != std::string_view::npos;
+    }
+    lab.Pass(Duration::Millis(10));
+  }
+  EXPECT_LE(steps, 24U);  // of two kinds, in 200 s
+  EXPECT_TRUE(counted);
 }
 
 TEST(EngineTest, BreaksALoopOfLoaders) {
@@ -151,8 +193,10 @@ TEST(EngineTest, BreaksALoopOfLoaders) {
   lab.HandleDurably(request());
   EXPECT_TRUE(lab.Reply().file.empty());
   EXPECT_EQ(lab.engine.counters().loops_found.value(), 1U);
-  ASSERT_EQ(lab.effects.steps.size(), 2U);
-  EXPECT_EQ(lab.effects.steps[0].kind, boot::StepKind::kLoop);
+  ASSERT_EQ(lab.effects.steps.size(), 3U);
+  EXPECT_EQ(lab.effects.steps[0].kind, boot::StepKind::kDhcpRequest);
+  EXPECT_EQ(lab.effects.steps[1].kind, boot::StepKind::kLoop);
+  EXPECT_EQ(lab.effects.steps[2].kind, boot::StepKind::kDhcpAck);
   lab.Handle(Capture("uefi-pxe-discover"));
   EXPECT_TRUE(lab.Reply().file.empty());
   lab.Pass(Duration::Seconds(61));

@@ -157,9 +157,15 @@ std::string EventLine(const json::object& event) {
     }
     return line + (TextAt(event, "ok", Cell::kText) == "no" ? " FAILED" : "");
   }
-  return fmt::format("{} EVENT {} {} {}", TextAt(event, "time", Cell::kText),
-                     TextAt(event, "code", Cell::kText), TextAt(event, "subject", Cell::kText),
-                     TextAt(event, "detail", Cell::kText));
+  std::string line = fmt::format(
+      "{} EVENT {} {} {}", TextAt(event, "time", Cell::kText), TextAt(event, "code", Cell::kText),
+      TextAt(event, "subject", Cell::kText), TextAt(event, "detail", Cell::kText));
+  // Of a rack, and about something else than the rack itself.
+  const std::string rack = TextAt(event, "rack", Cell::kText);
+  if (rack != "-" && rack != TextAt(event, "subject", Cell::kText)) {
+    line += " rack=" + rack;
+  }
+  return line;
 }
 
 Done LeaseListCommand(Context& context, const std::string& mac, const std::string& subnet) {

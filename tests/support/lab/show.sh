@@ -28,10 +28,10 @@ json_field() {
 # events_show MAC=NAME...: lines for people, from objects on stdin.
 events_show() {
   local object time step name bytes duration ok mac address code subject detail
-  local field key machine pair start since shown_since
+  local field key machine pair start since shown_since rack
   shown_since=$(now_ms)
   while IFS= read -r object; do
-    for key in time step name bytes ok mac address code subject detail; do
+    for key in time step name bytes ok mac address code subject detail rack; do
       json_field "$key" "$object"
       printf -v "$key" %s "$field"
     done
@@ -52,7 +52,9 @@ events_show() {
         "${address:+$address }" "$(size_text "$bytes" "$duration")" \
         "$([ "$ok" != false ] || echo failed)"
     elif [ -n "$code" ]; then
-      printf '  %s s  %-6s %-16s %s %s\n' "$since" region "$code" "$subject" "$detail"
+      printf '  %s s  %-6s %-16s %s %s\n' "$since" \
+        "$([ "${rack:-$subject}" = "$subject" ] && echo region || echo rack)" \
+        "$code" "$subject" "$detail"
     fi
   done
 }

@@ -122,6 +122,9 @@ TEST(CliEventTest, LinesAreForPeople) {
   EXPECT_EQ(EventLine(Object(R"({"topic":"event","time":"T","code":"rack-up","subject":"rck-1",)"
                              R"("detail":"d"})")),
             "T EVENT rack-up rck-1 d");
+  EXPECT_EQ(EventLine(Object(R"({"topic":"event","time":"T","code":"boot-loop","subject":"m",)"
+                             R"("detail":"d","rack":"rck-1"})")),
+            "T EVENT boot-loop m d rack=rck-1");
 }
 
 TEST(CliNounsTest, TheTableIsConsistent) {

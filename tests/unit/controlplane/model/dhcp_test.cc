@@ -93,7 +93,7 @@ TEST_F(DhcpModelTest, EachScopeHasAnOptionOnce) {
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().kind, RefusalKind::kConflict);
   EXPECT_EQ(Refused(Kind::kDhcpOption,
-                    R"({"option":"root-path","value":"/a","machine":"m1","class":"c1"})"),
+                    R"({"option":"nis-domain","value":"a","machine":"m1","class":"c1"})"),
             "scope: several references are given (give one of vlan, subnet, range, class and "
             "machine; none for all clients)");
 }

@@ -93,6 +93,10 @@ class NoPeers final : public PeerSink {
 class DhcpServiceTest : public ::testing::Test {
  protected:
   DhcpServiceTest() {
+    // The client was offered its address a moment ago: the question on the wire that goes with a
+    // first offer is out already, and takes no buffer in what follows.
+    EXPECT_EQ(lab_.Handle(Request(dhcp::MessageType::kDiscover, mac_, 0).Build()),
+              dhcp::Reason::kOffered);
     auto owned = std::make_unique<FakeDriver>();
     driver_ = owned.get();
     shard_ = *shard::Shard::Create({.timers_max = 8}, std::move(owned), driver_->now);

@@ -17,7 +17,7 @@ check "an IPv6 network on the VLAN" lab_api POST /v1/subnets '{"name":"machines6
   "vlan":"machines","cidr":"2001:db8:77::/64","dns_servers":["2001:db8:77::1"],
   "domain":"rack.test"}'
 check "with a pool" lab_api POST /v1/ranges '{"subnet":"machines6","kind":"dynamic",
-  "first":"2001:db8:77::1:0","last":"2001:db8:77::1:ffff:ffff"}'
+  "first":"2001:db8:77::1:0:0","last":"2001:db8:77::1:ffff:ffff"}'
 check "advertised in full" lab_api PATCH /v1/vlans/machines '{"router_advertisement":"full"}'
 check "an address for the rack" ip -n "$ns_rack" address add 2001:db8:77::1/64 dev machines0 nodad
 check "the rack takes it" wait_for 20 rack_is_current

@@ -22,7 +22,7 @@ tells() {
   [ "$(told "$2" "${@:3}")" = "$1" ] || { echo "expected $1, got $(told "$2" "${@:3}")"; return 1; }
 }
 
-check "a client that was never here would get an offer" tells offer .answer
+check "a client that was never here would get an offer" wait_for 10 tells offer .answer
 check "by the rack" tells true .leases
 check "of a free address" tells address-by-hash \
   '[.rules[] | select(.matched and (.rule | startswith("address-")))][0].rule'

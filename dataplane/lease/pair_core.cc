@@ -418,8 +418,9 @@ void PairCore::Flush(const Now& now) {
 }
 
 bool PairCore::idle() const noexcept {
-  return session_ != 0 && end_told_ && ring_count_ == 0 && scan_ == table_->capacity() &&
-         sent_batches_.empty() && waiting_.empty() && taken_batches_.empty();
+  return session_ != 0 && end_told_ && !any_unlogged_ && ring_count_ == 0 &&
+         scan_ == table_->capacity() && sent_batches_.empty() && waiting_.empty() &&
+         taken_batches_.empty();
 }
 
 // ---- time ----

@@ -281,6 +281,7 @@ class PairCore {
   std::uint64_t last_position_ = 0;  // of the journal, plus 1
   std::uint64_t through_ = 0;        // all that the partner made up to it is here, on disk
   std::uint64_t through_store_ = 0;  // whose
+  bool refused_any_ = false;         // in this session: `through` would promise too much
   bool have_all_ = false;
 
   PairCounters counters_;

@@ -110,6 +110,7 @@ void PairCore::Open(Instant now) {
   heard_ = now;
   told_state_ = false;
   asked_to_remember_ = false;
+  refused_any_ = false;
   if (order_.down_side != options_.side) {
     spent_term_ = std::max(spent_term_, order_.term);  // The partner is not down.
   }
@@ -250,7 +251,7 @@ void PairCore::Acknowledge(Instant now) {
     const TakenBatch taken = taken_batches_.Pop();
     if (taken.through != 0) {
       have_all_ = true;
-      if (!lost_) {
+      if (!refused_any_) {
         through_ = taken.through;
         through_store_ = agreed_store_;
       }
@@ -298,6 +299,7 @@ bool PairCore::TakeLease(const RestoredLease& theirs, std::uint16_t index, Taken
   const bool confirmed = !unlogged && !(lost_ && IsOver(theirs.lease.state));
   if (verdict == Verdict::kRefuse || !confirmed) {
     SLIP_CHECK(batch.refused.push_back(index));
+    refused_any_ = true;
   }
   if (verdict == Verdict::kRefuse) {
     counters_.leases_refused.Add();

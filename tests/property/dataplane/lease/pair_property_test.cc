@@ -212,8 +212,8 @@ TEST(PairPropertyTest, NoAddressIsInTwoHands) {
     ASSERT_FALSE(testing::Test::HasFailure()) << chaos.lab().Tail();
   }
   // Both ways of answering were at work.
-  EXPECT_GT(alone, 0U);
-  EXPECT_GT(answers - alone, 0U);
+  EXPECT_GT(alone, 0U) << "of " << answers;
+  EXPECT_GT(answers - alone, 0U) << "of " << answers;
 }
 
 }  // namespace

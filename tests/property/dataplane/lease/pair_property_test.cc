@@ -196,9 +196,10 @@ class Chaos {
 
 TEST(PairPropertyTest, NoAddressIsInTwoHands) {
   const std::uint64_t first = test::TestSeed(1);
+  const std::uint64_t seeds = test::TestSeeds(12);
   std::uint64_t answers = 0;
   std::uint64_t alone = 0;
-  for (std::uint64_t seed = first; seed < first + test::TestSeeds(12); ++seed) {
+  for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Chaos chaos(seed);
     for (int step = 0; step < kSteps && !testing::Test::HasFailure(); ++step) {
@@ -211,9 +212,9 @@ TEST(PairPropertyTest, NoAddressIsInTwoHands) {
     alone += chaos.lab().alone;
     ASSERT_FALSE(testing::Test::HasFailure()) << chaos.lab().Tail();
   }
-  // Both ways of answering were at work.
-  EXPECT_GT(alone, 0U) << "of " << answers;
-  EXPECT_GT(answers - alone, 0U) << "of " << answers;
+  // Both ways of answering were at work, if not in each seed.
+  EXPECT_TRUE(seeds < 10 || alone > 100) << alone << " of " << answers;
+  EXPECT_TRUE(seeds < 10 || answers - alone > 100) << alone << " of " << answers;
 }
 
 }  // namespace

@@ -313,6 +313,25 @@ TEST_F(PairCoreTest, AFullJournalEndsTheSessionAndNothingIsConfirmed) {
   EXPECT_EQ(lab_.Difference(), "");
 }
 
+TEST_F(PairCoreTest, AnEndThatThePartnerCouldNotLogIsNotAgreedAfterARestart) {
+  Together();
+  const IpAddress address = Bind(1, 0);
+  ASSERT_TRUE(address.is_set());
+  lab_.rack(1).journal_full = true;
+  lab_.OnReleased(1, address);
+  lab_.rack(0).Release(1, address);
+  lab_.RunFor(Duration::Seconds(3));
+  lab_.rack(0).Kill(false);
+  lab_.rack(0).Start();
+  lab_.RunFor(Duration::Seconds(2));
+  CutOff();
+  for (std::uint64_t client = 2; client <= 12; ++client) {
+    ASSERT_TRUE(Bind(client, 0).is_set());
+  }
+  EXPECT_FALSE(lab_.rack(0).Discover(13))
+      << "after a crash the partner would renew it for client 1";
+}
+
 TEST_F(PairCoreTest, AnythingElseThanAMessageIsCountedAndDropped) {
   Together();
   PairCore& core = lab_.rack(0).core();

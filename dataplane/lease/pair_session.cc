@@ -328,7 +328,10 @@ PairCore::Verdict PairCore::Judge(const RestoredLease& theirs, const Lease* ours
     const bool promised = ours->state == State::kBound && !ours->foreign && ours->ends > now;
     return promised && theirs.lease.state != State::kBound ? Verdict::kRefuse : Verdict::kTake;
   }
-  const bool in_use = ours->state == State::kBound || ours->state == State::kDeclined;
+  // The end of a quarantine makes no record, so one that a restart has brought back may be over: it
+  // keeps an address from nobody who has it.
+  const bool in_use = ours->state == State::kBound ||
+                      (ours->state == State::kDeclined && theirs.lease.state != State::kBound);
   return in_use && HasAuthority(ours->address) ? Verdict::kRefuse : Verdict::kTake;
 }
 

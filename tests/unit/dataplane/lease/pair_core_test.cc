@@ -332,6 +332,30 @@ TEST_F(PairCoreTest, AnEndThatThePartnerCouldNotLogIsNotAgreedAfterARestart) {
       << "after a crash the partner would renew it for client 1";
 }
 
+TEST_F(PairCoreTest, AQuarantineThatARestartBringsBackTakesNoLeaseAway) {
+  Together();
+  const IpAddress address = Bind(1, 0);
+  lab_.OnReleased(1, address);
+  lab_.rack(0).Decline(1, address);
+  lab_.RunFor(Duration::Seconds(1));
+  lab_.rack(1).Kill(false);
+  lab_.RunFor(kQuarantine + Duration::Seconds(5));
+  std::uint64_t client = 2;
+  while (!lab_.promises.contains(address)) {
+    ASSERT_TRUE(Bind(client++, 0).is_set());
+  }
+  lab_.rack(0).Kill(false);
+  lab_.rack(1).Reboot(false);  // It does not know for how long it was away.
+  lab_.rack(1).Start();
+  lab_.DeclareDown(0);
+  lab_.RunFor(Duration::Seconds(1));
+  ASSERT_EQ(lab_.rack(1).state(), PairState::kPartnerDown);
+  lab_.rack(0).Start();
+  lab_.RunFor(Duration::Seconds(3));
+  ASSERT_TRUE(lab_.IsWell());
+  lab_.CheckPromises();
+}
+
 TEST_F(PairCoreTest, AnythingElseThanAMessageIsCountedAndDropped) {
   Together();
   PairCore& core = lab_.rack(0).core();

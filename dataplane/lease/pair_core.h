@@ -71,7 +71,8 @@ struct PairIdentity {
 // How the table came to be what it is.
 struct PairRestart {
   bool serving = false;  // no restart: this rack serves already, and becomes one of a pair now
-  // It is proven that this rack was away for a span shorter than MCLT: this is what was left of it.
+  // What is left of MCLT since the last stamp made while HasFullRight() was true, if that much is
+  // proven (lease_clock.h); else nothing. Leases' records prove nothing: some are made in recover.
   Duration authority;
 };
 
@@ -148,6 +149,10 @@ class PairCore {
   [[nodiscard]] PairState partner_state() const noexcept { return partner_state_; }
 
   [[nodiscard]] bool in_session() const noexcept { return session_ != 0; }
+
+  // The shell keeps a stamp on disk of when this was last true: see PairRestart. Not so while the
+  // rack only goes on by such a stamp, or it would go on for ever.
+  [[nodiscard]] bool HasFullRight() const noexcept { return rules_->ServesWithoutEnd(); }
 
   // Nothing is left to tell the partner.
   [[nodiscard]] bool idle() const noexcept;

@@ -64,6 +64,10 @@ class PairRules {
   // Answers anybody at all.
   [[nodiscard]] bool MayServe(Instant now) const noexcept;
 
+  [[nodiscard]] bool ServesWithoutEnd() const noexcept {
+    return MayServe(Instant{}) && serves_until_ == Instant::Never();
+  }
+
   // An address that has no entry, to anybody.
   [[nodiscard]] bool MayGive(const IpAddress& address) const noexcept {
     return IsOwn(address) || partner_over_;

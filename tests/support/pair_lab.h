@@ -148,6 +148,7 @@ class PairRack final : public lease::PairPort {
   Instant commit_at_ = Instant::Never();
   std::size_t commit_to_ = 0;
   std::uint64_t partner_store_ = 0;
+  lease::Stamp right_;  // on disk: when it last served in its own right
 };
 
 class PairLab {
@@ -250,20 +251,17 @@ inline void PairRack::Start() {
   process_ = std::make_unique<Process>(lab_->random().U64());
   Process& process = *process_;
   process.table.Rebuild(*lab_->snapshot);
-  Duration away = Duration{INT64_MAX};
   for (const Record& record : journal_) {
     const auto restored = lease::DecodeLease(record.fact);
     ASSERT_TRUE(restored.has_value());
     ASSERT_TRUE(process.table.Restore(*restored, Now()).has_value());
-    const bool known =
-        restored->stamp.boot_id == boot_id_ || (clock_known_ && restored->stamp.realtime_trusted);
-    if (known) {
-      away = std::min(away, lease::ElapsedSince(restored->stamp, Now()));
-    }
   }
   process.core =
       std::make_unique<lease::PairCore>(&process.table, &process.rules, this, &lab_->random());
-  const Duration left = away < kPairMclt ? (kPairMclt - lease::WithSlack(away)) : Duration{};
+  // A doubtful clock proves nothing.
+  const bool proven = right_.boot_id == boot_id_ || (clock_known_ && right_.realtime_trusted);
+  const Duration left =
+      proven ? kPairMclt - lease::WithSlack(lease::ElapsedSince(right_, Now())) : Duration{};
   process.core->Start(
       {.pair = 7,
        .side = static_cast<unsigned>(side_),
@@ -291,6 +289,7 @@ inline void PairRack::Kill(bool lose_disk) {
     durable_ = 0;
     store = 0;
     partner_store_ = 0;
+    right_ = {};
   }
   on_disk_.clear();
   for (const Record& record : journal_) {
@@ -389,6 +388,9 @@ inline void PairRack::Tick() {
   core().OnRemembered(partner_store_, Now());
   core().Flush(Now());
   ReleaseHeld();
+  if (core().HasFullRight()) {
+    right_ = Now().stamp();
+  }
 }
 
 inline void PairRack::Changed(const lease::Lease& lease) {

@@ -135,7 +135,7 @@ END {
   against("dora-local", "local", "kea", "", 7, "", 1)
   against("renewals", "renew", "kea", "", 10, sprintf("; isc %.2f us (answered from its cache)",
           median("isc/renew/most", "cpu_us")), 1)
-  print "dhcpv6        not measured: there is no DHCPv6 service yet"
+  print "dhcpv6        not measured: the generator speaks no DHCPv6 yet"
   burst()
   leases()
   full()

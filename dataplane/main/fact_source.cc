@@ -90,7 +90,9 @@ std::uint64_t JournalFactSource::EpochOf(link::FactClass fact_class,
 
 link::FactCursor JournalFactSource::End(link::FactClass fact_class) {
   const journal::ClassCursor cursor = journal_->Cursor(JournalClass(fact_class));
-  return {.epoch = EpochOf(fact_class, cursor), .next = cursor.durable_next + kFirstOfLink};
+  // Not `durable_next`: what a region already has of a tail that this start found, but could not
+  // yet prove to be on disk, was never lost, and is no reason for a new epoch.
+  return {.epoch = EpochOf(fact_class, cursor), .next = cursor.next + kFirstOfLink};
 }
 
 void JournalFactSource::Peek(link::FactClass fact_class, std::uint64_t from,

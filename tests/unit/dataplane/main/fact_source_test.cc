@@ -95,6 +95,22 @@ TEST_F(FactSourceTest, NothingIsThereBeforeACommitAndAfterTheEnd) {
   EXPECT_TRUE(Peek(link::FactClass::kBootStep, 2).records.empty());
 }
 
+// A rack was killed right after a region had taken its records, and comes up on a disk that it
+// cannot write to: the region has more than is proven here, but nothing that was not written.
+TEST_F(FactSourceTest, TheEndCountsATailThatIsNotProvenYet) {
+  Append(journal::FactClass::kEvent, 0, "a");
+  Append(journal::FactClass::kEvent, 0, "b");
+  const link::FactCursor before = source_->End(link::FactClass::kEvent);
+  journal_.reset();
+  journal::OpenReport report;
+  journal_ = journal::Journal::Open(disk_, random_, {}, report).value();
+  outbox_ = std::make_unique<DirectOutbox>(journal_.get());
+  source_ = std::make_unique<JournalFactSource>(outbox_.get(), &disk_, &random_);
+  ASSERT_LT(journal_->cursor(journal::FactClass::kEvent).durable_next,
+            journal_->cursor(journal::FactClass::kEvent).next);
+  EXPECT_EQ(source_->End(link::FactClass::kEvent), before);
+}
+
 TEST_F(FactSourceTest, AcknowledgedRecordsAreLetGoAndTheRestFollows) {
   Append(journal::FactClass::kBootStep, 0, "a");
   Append(journal::FactClass::kBootStep, 0, "b");

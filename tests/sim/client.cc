@@ -11,8 +11,41 @@ constexpr std::uint16_t kClientPort = 68;
 constexpr int kRequestTries = 3;
 constexpr Duration kFirstRetry = Duration::Seconds(1);
 constexpr Duration kLastRetry = Duration::Seconds(8);
+constexpr std::string_view kPxeClass = "PXEClient:Arch:00000:UNDI:002001";
+constexpr std::string_view kIpxeClass = "iPXE";
+constexpr std::size_t kOptionsAt = 240;  // RFC 2131: behind the magic cookie
+
+// Puts option 77 before the end of the options; returns the new length.
+[[nodiscard]] std::size_t AddUserClass(std::span<std::byte> message, std::size_t size) {
+  std::size_t at = kOptionsAt;
+  while (at < size && message[at] != std::byte{255}) {
+    at += message[at] == std::byte{0} ? 1 : 2 + std::to_integer<std::size_t>(message[at + 1]);
+  }
+  SLIP_CHECK(at + 2 + kIpxeClass.size() < message.size());
+  message[at++] = std::byte{77};
+  message[at++] = static_cast<std::byte>(kIpxeClass.size());
+  for (const char c : kIpxeClass) {
+    message[at++] = static_cast<std::byte>(c);
+  }
+  message[at++] = std::byte{255};
+  return std::max(size, at);
+}
 
 }  // namespace
+
+ClientKind KindOf(MacAddress mac) noexcept {
+  return static_cast<ClientKind>(mac.octets.back() % 3);
+}
+
+boot::Firmware FirmwareOf(MacAddress mac) noexcept {
+  const ClientKind kind = KindOf(mac);
+  const auto bytes = [](std::string_view text) {
+    return std::as_bytes(std::span(text.data(), text.size()));
+  };
+  return boot::FirmwareFromOptions(
+      {.vendor_class = kind == ClientKind::kPlain ? ByteSpan{} : bytes(kPxeClass),
+       .user_class = kind == ClientKind::kIpxe ? bytes(kIpxeClass) : ByteSpan{}});
+}
 
 SimClient::SimClient(World* world, Segment* segment, Judge* judge, MacAddress mac)
     : world_(world), segment_(segment), judge_(judge), mac_(mac) {
@@ -141,16 +174,21 @@ void SimClient::OnTimer() {
   }
 }
 
-void SimClient::Send(const dhcp::ClientRequest& request, bool unicast) {
+void SimClient::Send(dhcp::ClientRequest request, bool unicast) {
+  const ClientKind kind = KindOf(mac_);
+  if (kind != ClientKind::kPlain) {
+    request.vendor_class = kPxeClass;
+  }
   std::array<std::byte, 1500> message{};
-  const auto size = dhcp::EncodeRequest(message, request);
-  SLIP_CHECK(size.has_value());
+  const auto encoded = dhcp::EncodeRequest(message, request);
+  SLIP_CHECK(encoded.has_value());
+  const std::size_t size = kind == ClientKind::kIpxe ? AddUserClass(message, *encoded) : *encoded;
   const MacAddress to = unicast ? segment_->MacOf(server_) : MacAddress::FromU64(0xFFFF'FFFF'FFFF);
   const Ipv4Address address = unicast ? server_ : Ipv4Address{0xFFFF'FFFF};
-  Frame frame(*size + net::kUdp4FrameHeaderBytes);
+  Frame frame(size + net::kUdp4FrameHeaderBytes);
   const auto built = net::BuildUdp4Frame(
       frame, {.mac = mac_, .address = request.ciaddr, .port = kClientPort},
-      {.mac = to, .address = address, .port = kServerPort}, ByteSpan(message).first(*size));
+      {.mac = to, .address = address, .port = kServerPort}, ByteSpan(message).first(size));
   SLIP_CHECK(built.has_value());
   segment_->Send(mac_, std::move(frame));
 }

@@ -5,11 +5,18 @@
 #include <functional>
 #include <string>
 
+#include "dataplane/boot/firmware.h"
 #include "dataplane/dhcp/client.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/segment.h"
 
 namespace slipway::sim {
+
+// What a client says it is, by its MAC.
+enum class ClientKind : std::uint8_t { kPlain, kPxe, kIpxe };
+[[nodiscard]] ClientKind KindOf(MacAddress mac) noexcept;
+// Its option values, as the boot decision reads them.
+[[nodiscard]] boot::Firmware FirmwareOf(MacAddress mac) noexcept;
 
 class SimClient final : public Station {
  public:
@@ -55,7 +62,7 @@ class SimClient final : public Station {
   void OnNak();
   void Enter(State state);
   void Arm(Duration delay);
-  void Send(const dhcp::ClientRequest& request, bool unicast);
+  void Send(dhcp::ClientRequest request, bool unicast);
   void Log(std::string_view what) const;
   [[nodiscard]] Duration Jittered(Duration delay);
 

@@ -13,11 +13,15 @@
 #include "dataplane/main/journal_events.h"
 #include "dataplane/main/serving_publisher.h"
 #include "dataplane/main/snapshot_owner.h"
+#include "dataplane/service/boot_content.h"
 #include "dataplane/service/dhcp_service.h"
 #include "dataplane/service/fact_events.h"
+#include "dataplane/service/fact_steps.h"
 #include "dataplane/service/inventory_service.h"
 #include "dataplane/shard/shard.h"
+#include "tests/sim/client.h"
 #include "tests/sim/foreteller.h"
+#include "tests/sim/sealed.h"
 #include "tests/sim/sim_journal.h"
 
 namespace slipway::sim {
@@ -28,7 +32,6 @@ constexpr Duration kStartRetry = Duration::Seconds(1);
 constexpr std::uint16_t kDhcpPort = 67;
 constexpr std::uint16_t kBootServerPort = 4011;
 constexpr std::uint32_t kLeasesMax = 1024;
-constexpr Duration kTokenLife = Duration::Seconds(3600);
 
 [[nodiscard]] journal::JournalOptions SmallJournal() {
   journal::JournalOptions options;
@@ -162,11 +165,19 @@ struct RackNode::Process final : link::RackTransport,
 
   // ---- InventoryCompletion ----
   void OnInventoryDone(std::uint64_t handle, bool durable, Instant /*now*/) override {
+    const Unsealed simulator;
     auto found = posts.extract(handle);
     SLIP_CHECK(!found.empty());
-    node.Later(Duration::Micros(100),
-               [done = std::move(found.mapped()), durable] { done(durable); });
+    Answer(std::move(found.mapped()),
+           durable ? service::InventoryVerdict::kAccepted : service::InventoryVerdict::kBusy);
   }
+
+  void Answer(PostDone done, service::InventoryVerdict verdict) {
+    node.Later(Duration::Micros(100), [done = std::move(done), verdict] { done(verdict); });
+  }
+
+  // Invariant 12: what the packet says is what the boot decision says of the same snapshot.
+  void CheckPlan(MacAddress mac, ByteSpan payload);
 
   RackNode& node;
   shard::Wake wake;
@@ -186,6 +197,8 @@ struct RackNode::Process final : link::RackTransport,
   std::unique_ptr<service::DhcpWatch> watch;
   std::unique_ptr<Foreteller> foreteller;
   std::unique_ptr<rack::JournalEvents> events;  // of the link and control threads
+  std::unique_ptr<service::FactSteps> steps;
+  std::unique_ptr<service::BootContent> content;
   std::unique_ptr<service::DhcpService> dhcp;
   std::unique_ptr<service::InventoryService> inventories;
   std::unique_ptr<rack::ServingPublisher> publisher;
@@ -197,6 +210,7 @@ struct RackNode::Process final : link::RackTransport,
   std::map<std::uint64_t, PostDone> posts;
   std::map<std::uint64_t, std::string> documents;  // of posts: valid until answered
   std::uint64_t last_post = 0;
+  std::uint32_t timers_at_start = 0;
   std::vector<std::vector<std::byte>> recovered;  // lease records, between Restore and the journal
   bool recovered_durable = false;
 };
@@ -294,6 +308,16 @@ void RackNode::Process::MakeShard() {
   const shard::PortId boot_server = driver->BindUdp(kBootServerPort, foreteller.get());
   foreteller->SetService(dhcp.get(), boot_server);
   SLIP_CHECK(dhcp->Start({.dhcp = udp, .boot_server = boot_server}, now()).has_value());
+  steps = std::make_unique<service::FactSteps>(journal.get(), &book, serving.get(), &node.clock_);
+  content = std::make_unique<service::BootContent>(
+      service::BootContent::Parts{.serving = serving.get(),
+                                  .peers = &book,
+                                  .tokens = &tokens,
+                                  .steps = steps.get(),
+                                  .events = shard_events.get(),
+                                  .loops = &loops,
+                                  .random = &node.random_});
+  timers_at_start = shard->timers().size();
 }
 
 void RackNode::Process::MakeLink() {
@@ -337,9 +361,12 @@ void RackNode::Process::RequestTurn(Duration delay) {
 void RackNode::Process::Turn() {
   turn_requested = false;
   const std::uint64_t durable = journal->Collect();
-  dhcp->OnDurable(durable, now());
-  inventories->OnDurable(durable, now());
-  SLIP_CHECK(shard->RunTurn().has_value());
+  {
+    const Sealed sealed;
+    dhcp->OnDurable(durable, now());
+    inventories->OnDurable(durable, now());
+    SLIP_CHECK(shard->RunTurn().has_value());
+  }
   journal->Checkpoint(leases, Now());
   Pump();
   if (driver->pending()) {
@@ -387,9 +414,32 @@ void RackNode::Process::OnSent(const Frame& frame) {
   WireReader hardware(view->payload.subspan(28));
   hardware.Copy(std::as_writable_bytes(std::span(mac.octets)));
   const auto reply = dhcp::DecodeReply(view->payload, xid, mac);
+  if (reply && reply->type != dhcp::MessageType::kNak) {
+    CheckPlan(mac, view->payload);
+  }
   if (reply && reply->type == dhcp::MessageType::kAck && reply->lease_seconds != 0) {
     node.parts_.judge->OnAckSent(mac, xid, reply->address, Duration::Seconds(reply->lease_seconds));
   }
+}
+
+void RackNode::Process::CheckPlan(MacAddress mac, ByteSpan payload) {
+  const service::Serving* const serves = serving->current();
+  const auto message = std::make_unique<dhcp::Message>();
+  SLIP_CHECK(dhcp::Decode(payload, *message).has_value());
+  const service::ServedLink* const lan = serves->links.ByIndex(kServedIndex);
+  boot::BootRequest ask{.mac = mac,
+                        .vlan = lan != nullptr ? serves->snapshot->VlanById(lan->vlan) : nullptr,
+                        .firmware = FirmwareOf(mac),
+                        .server = kRackAddress};
+  ask.stage = ask.firmware.ipxe ? boot::Stage::kIpxe : boot::Stage::kFirmware;
+  boot::FindMachine(*serves->snapshot, ask);
+  const boot::BootPlan plan = boot::Decide(ask, *serves->snapshot);
+  // A machine that is found going in circles gets no file for a while, whatever was decided.
+  const bool broken = engine.counters().loops_found.value() > 0 && message->file.empty();
+  node.parts_.judge->Require(AsText(message->file) == plan.file || broken,
+                             "12: " + std::string(ToText(mac).view()) + " was told '" +
+                                 std::string(AsText(message->file)) + "', decided is '" +
+                                 std::string(plan.file.view()) + "'");
 }
 
 RackNode::RackNode(const Parts& parts, std::uint64_t seed, link::PublicKey own_key,
@@ -465,7 +515,25 @@ void RackNode::Reboot(Duration wall_error, bool synchronised) {
   clock_.SetWall(wall_error, synchronised);
 }
 
-void RackNode::PostInventory(MacAddress mac, Ipv4Address address, std::string document,
+std::string RackNode::FetchScript(Ipv4Address address) {
+  if (process_ == nullptr) {
+    return {};
+  }
+  std::array<std::byte, service::kGeneratedBytesMax> scratch;
+  service::Content content;
+  {
+    const Sealed sealed;
+    content = process_->content->Resolve(
+        {.space = service::ContentSpace::kBootScript, .peer = address, .local = kRackAddress},
+        scratch, process_->now());
+  }
+  process_->RequestTurn(Duration::Micros(20));
+  return content.kind == service::ContentKind::kMemory
+             ? std::string(AsText(ByteSpan(scratch).first(static_cast<std::size_t>(content.bytes))))
+             : std::string();
+}
+
+void RackNode::PostInventory(Ipv4Address address, std::string_view token, std::string document,
                              PostDone done) {
   if (process_ == nullptr) {
     return;
@@ -473,19 +541,20 @@ void RackNode::PostInventory(MacAddress mac, Ipv4Address address, std::string do
   Process& process = *process_;
   const std::uint64_t handle = ++process.last_post;
   process.documents[handle] = std::move(document);
-  const service::TokenText token = process.tokens.Mint({.mac = mac,
-                                                        .address = address,
-                                                        .expires = process.now() + kTokenLife,
-                                                        .nonce = random_.U64()});
   process.posts[handle] = std::move(done);
-  const auto verdict = process.inventories->Submit({.peer = address,
-                                                    .local = kRackAddress,
-                                                    .token = token.view(),
-                                                    .body = AsBytes(process.documents[handle]),
-                                                    .handle = handle},
-                                                   process.now());
+  service::InventoryVerdict verdict{};
+  {
+    const Sealed sealed;
+    verdict = process.inventories->Submit({.peer = address,
+                                           .local = kRackAddress,
+                                           .token = token,
+                                           .body = AsBytes(process.documents[handle]),
+                                           .handle = handle},
+                                          process.now());
+  }
+  process.RequestTurn(Duration::Micros(20));
   if (verdict != service::InventoryVerdict::kAccepted) {
-    process.OnInventoryDone(handle, false, process.now());
+    process.Answer(std::move(process.posts.extract(handle).mapped()), verdict);
   }
 }
 
@@ -533,8 +602,16 @@ std::uint32_t RackNode::leases_bound() const {
 std::uint64_t RackNode::checkpoints() const { return process_->journal->checkpoints(); }
 
 void RackNode::CheckAtRest() {
-  parts_.judge->Require(process_->dhcp->counters().replies_waiting.value() == 0,
-                        "14: replies wait for ever");
+  Judge& judge = *parts_.judge;
+  judge.Require(process_->dhcp->counters().replies_waiting.value() == 0,
+                "14: replies wait for ever");
+  const service::InventoryCounters& inventories = process_->inventories->counters();
+  judge.Require(process_->posts.empty(), "14: an inventory waits for ever");
+  judge.Require(inventories.accepted.value() == inventories.durable.value(),
+                "14: a place for an inventory is not given back");
+  judge.Require(process_->shard->timers().size() == process_->timers_at_start,
+                "14: timers are left over");
+  judge.Require(!process_->driver->pending(), "14: packets or messages wait for ever");
   CheckLeases();
 }
 

@@ -8,6 +8,7 @@
 
 #include "dataplane/base/log.h"
 #include "dataplane/link/rack_core.h"
+#include "dataplane/service/inventory_sink.h"
 #include "tests/sim/judge.h"
 #include "tests/sim/segment.h"
 #include "tests/sim/wire.h"
@@ -56,9 +57,13 @@ class RackNode final : public WireEnd {
 
   [[nodiscard]] bool is_up() const { return process_ != nullptr; }
 
-  // As a launcher posts it: `done(false)` means to try again. Never called if the rack dies.
-  using PostDone = std::function<void(bool durable)>;
-  void PostInventory(MacAddress mac, Ipv4Address address, std::string document, PostDone done);
+  // What iPXE gets at the address: the boot script. Empty if the rack has none for it now.
+  [[nodiscard]] std::string FetchScript(Ipv4Address address);
+  // As a launcher posts it. `done` says what the rack says; kAccepted when it is durable. Never
+  // called if the rack dies.
+  using PostDone = std::function<void(service::InventoryVerdict)>;
+  void PostInventory(Ipv4Address address, std::string_view token, std::string document,
+                     PostDone done);
 
   void OnWireMessage(ConnectionId connection, ByteSpan message) override;
   void OnWireClosed(ConnectionId connection, std::string_view reason) override;
@@ -75,7 +80,8 @@ class RackNode final : public WireEnd {
   [[nodiscard]] bool journal_failing() const;
   [[nodiscard]] std::uint32_t leases_bound() const;
   [[nodiscard]] std::uint64_t checkpoints() const;
-  // Replies that wait, and what the table says of itself.
+  // Everything that was taken is given back: timers, held replies, inventories, and what the lease
+  // table says of itself.
   void CheckAtRest();
   // All promises are in the table.
   void CheckLeases();

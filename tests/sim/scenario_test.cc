@@ -24,7 +24,9 @@ TEST_F(SimScenarioTest, RegionKilled) {
   sim.region.Kill();
   BootAllAndWait();
   sim.RunFor(Duration::Seconds(20));
+  // Invariant 12: without a region addresses, scripts and inventories go on.
   EXPECT_EQ(sim.enlisted.size(), sim.clients.size());
+  EXPECT_EQ(sim.scripts, sim.clients.size());
   EXPECT_FALSE(sim.rack.outbox_empty());
   EXPECT_EQ(sim.judge.applied(store::FactClass::kInventory), 0U);
   sim.region.Start();

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "dataplane/shard/seal.h"
 #include "tests/sim/chaos.h"
 
 namespace slipway::sim {
@@ -48,6 +49,9 @@ TEST(SimSeedsTest, RandomFaultsBreakNothing) {
   const std::uint64_t count = FromEnvironment("SLIPWAY_SIM_SEEDS", is_long ? kSeedsLong : kSeeds);
   std::uint64_t acks = 0;
   for (std::uint64_t seed = only != 0 ? only : 1; seed <= (only != 0 ? only : count); ++seed) {
+    // A broken check ends the process: the last number is the seed then.
+    std::fprintf(stderr, "%llu%c", static_cast<unsigned long long>(seed),
+                 seed % 20 == 0 ? '\n' : ' ');
     const Outcome outcome = RunSeed(seed);
     acks += outcome.acks;
     ASSERT_EQ(outcome.report, "") << "SLIPWAY_SIM_SEED=" << seed << " repeats it";
@@ -55,6 +59,8 @@ TEST(SimSeedsTest, RandomFaultsBreakNothing) {
   EXPECT_GT(acks, 0U);
   std::printf("%llu acknowledged leases\n", static_cast<unsigned long long>(acks));
 }
+
+TEST(SimSeedsTest, AllocationsOfTheShardAreSeen) { EXPECT_TRUE(shard::SealIsHooked()); }
 
 TEST(SimSeedsTest, SameSeedGivesTheSameLog) {
   const std::uint64_t seed = FromEnvironment("SLIPWAY_SIM_SEED", 7);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/sim/sealed.h"
+
 namespace slipway::sim {
 namespace {
 
@@ -118,11 +120,13 @@ Result<void> SimDriver::ChangeWatch(shard::WatchId watch, std::uint32_t events) 
 void SimDriver::RemoveWatch(shard::WatchId watch) { watches_.erase(watch); }
 
 MutableByteSpan SimDriver::AllocateTx() {
+  const Unsealed simulator;
   transmit_.emplace_back(shard::kTxBufferBytes);
   return transmit_.back();
 }
 
 bool SimDriver::Send(shard::PortId port, const shard::Outgoing& out) {
+  const Unsealed simulator;
   counters_.packets_sent.Add();
   if (ports_.at(port).number == 0) {
     Emit(Frame(out.data.begin(), out.data.end()));
@@ -159,12 +163,14 @@ void SimDriver::DeliverPackets(Instant now) {
                            .ifindex = ifindex_,
                            .source_port = view->source.port};
       counters_.packets_received.Add();
+      const Sealed shard;
       ports_[id].handler->OnPackets(id, {&packet, 1}, now);
     }
   }
 }
 
 Result<Instant> SimDriver::Turn(Instant /*deadline*/) {
+  const Unsealed simulator;
   const Instant now = clock_->Now();
   counters_.turns.Add();
   transmit_.clear();
@@ -179,6 +185,7 @@ Result<Instant> SimDriver::Turn(Instant /*deadline*/) {
   for (const auto& [id, events] : ready) {
     const auto watch = watches_.find(id);
     if (watch != watches_.end()) {
+      const Sealed shard;
       watch->second.handler->OnReady(id, events, now);
     }
   }

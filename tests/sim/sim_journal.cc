@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "tests/sim/sealed.h"
+
 namespace slipway::sim {
 namespace {
 
@@ -24,6 +26,7 @@ Duration SimJournal::FlushTime() {
 
 bool SimJournal::Submit(schema::FactClass fact_class, std::uint64_t key, ByteSpan fact,
                         std::uint64_t& position) {
+  const Unsealed simulator;
   if (queue_.size() >= kSubmissionsMax) {
     return false;
   }

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+
+#include "dataplane/boot/paths.h"
+#include "dataplane/boot/script.h"
 
 namespace slipway::sim {
 namespace {
@@ -30,6 +34,17 @@ constexpr std::uint64_t kTokenId = 77;
          R"(","link":true}]})";
 }
 
+// One file, which the rack has not: enough for decisions and scripts.
+[[nodiscard]] std::string ImageOf(std::string_view name, std::string_view kind,
+                                  std::string_view file, std::string_view role) {
+  std::string text = R"({"name":")";
+  text.append(name).append(R"(","kind":")").append(kind);
+  text.append(R"(","architecture":"amd64","files":[{"name":")").append(file);
+  text.append(R"(","role":")").append(role);
+  text.append(R"(","sha256":")").append(std::string(64, 'a')).append(R"(","bytes":1000}]})");
+  return text;
+}
+
 }  // namespace
 
 Simulation::Simulation(const SimulationOptions& options)
@@ -44,7 +59,7 @@ Simulation::Simulation(const SimulationOptions& options)
   for (std::size_t i = 0; i < options.clients; ++i) {
     clients.push_back(std::make_unique<SimClient>(&world, &segment, &judge, MacOf(i)));
     clients.back()->SetOnBound([this](SimClient& client) {
-      world.After(Duration::Seconds(1), [this, &client] { PostInventory(client); });
+      world.After(Duration::Seconds(1), [this, &client] { FetchScript(client); });
     });
   }
 }
@@ -62,6 +77,8 @@ void Simulation::SetUp() {
                         std::to_string(options_.lease_seconds) + "}",
                     &subnet) &&
       region.Create(Kind::kRange, R"({"subnet":"ten","first":"10.77.1.1","last":"10.77.2.100"})") &&
+      region.Create(Kind::kImage, ImageOf("loaders", "loader", "undionly.kpxe", "loader")) &&
+      region.Create(Kind::kImage, ImageOf("launcher", "launcher", "vmlinuz", "kernel")) &&
       region.AddToken(kTokenId, KeyOf(2));
   judge.Require(made, "the model of the lab is refused");
   rack.Start();
@@ -99,19 +116,45 @@ bool Simulation::AllBound() const {
                      [](const auto& client) { return client->bound() || client->off(); });
 }
 
-// As the launcher: until the rack says that it is durable.
-void Simulation::PostInventory(SimClient& client) {
+// A machine that is to wait asks again, as its script says; one that boots its own disk is done.
+void Simulation::FetchScript(SimClient& client) {
   if (!client.bound() || enlisted.contains(client.mac())) {
     return;
   }
-  rack.PostInventory(client.mac(), client.address(), DocumentOf(client.mac()),
-                     [this, &client](bool durable) {
-                       if (durable) {
+  const std::string script = rack.FetchScript(client.address());
+  const std::string_view key = boot::kArgumentToken;
+  const std::size_t at = script.find(key);
+  if (at != std::string::npos) {
+    ++scripts;
+    const std::size_t begin = at + key.size();
+    PostInventory(client, script.substr(begin, script.find_first_of(" \n", begin) - begin));
+  } else if (script.empty() || script.find("Slipway: wait") != std::string::npos) {
+    world.After(Duration::Seconds(boot::kWaitSeconds), [this, &client] { FetchScript(client); });
+  }
+}
+
+// Until the rack says that it is durable. A token that is not taken any more (the rack's host has
+// been restarted) needs another boot.
+void Simulation::PostInventory(SimClient& client, const std::string& token) {
+  if (!client.bound() || enlisted.contains(client.mac())) {
+    return;
+  }
+  const auto denied = std::make_shared<bool>(false);
+  rack.PostInventory(client.address(), token, DocumentOf(client.mac()),
+                     [this, &client, denied](service::InventoryVerdict verdict) {
+                       *denied = verdict == service::InventoryVerdict::kDenied;
+                       if (verdict == service::InventoryVerdict::kAccepted) {
                          world.Log("inventory of " + std::string(ToText(client.mac()).view()));
                          enlisted.insert(client.mac());
                        }
                      });
-  world.After(Duration::Seconds(3), [this, &client] { PostInventory(client); });
+  world.After(Duration::Seconds(3), [this, &client, token, denied] {
+    if (*denied) {
+      FetchScript(client);
+    } else {
+      PostInventory(client, token);
+    }
+  });
 }
 
 void Simulation::Heal() {

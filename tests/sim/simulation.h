@@ -75,9 +75,13 @@ class Simulation {
 
   // MACs whose inventory a rack has accepted.
   std::set<MacAddress> enlisted;
+  // How many boot scripts were fetched, that start something.
+  std::uint64_t scripts = 0;
 
  private:
-  void PostInventory(SimClient& client);
+  // From iPXE to the launcher: the script, then the inventory with the script's token.
+  void FetchScript(SimClient& client);
+  void PostInventory(SimClient& client, const std::string& token);
   void CheckEnlisted();
 
   SimulationOptions options_;

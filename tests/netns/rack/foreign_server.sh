@@ -38,8 +38,11 @@ $in_segment "$busybox" udhcpd -f "$lab/udhcpd.conf" > "$lab/udhcpd.log" 2>&1 8>&
 lab_process udhcpd $!
 check "a server that is not ours is told" \
   wait_for 15 has_event foreign-dhcp-server 10.77.0.66 'on machines0, from 10\\.77\\.0\\.66'
-sleep 3
-check "once" [ "$(events '[.items[] | select(.code == "foreign-dhcp-server")] | length')" = 1 ]
+heard() {
+  rack_get /metrics | grep -q '^slipway_dhcp_packets_total{.*reason="foreign-server".*} \([3-9]\|[1-9][0-9]\)'
+}
+check "and heard again and again" wait_for 20 heard
+check "but told once" [ "$(events '[.items[] | select(.code == "foreign-dhcp-server")] | length')" = 1 ]
 lab_kill TERM udhcpd
 ip -n "$ns_segment" address flush dev client0
 

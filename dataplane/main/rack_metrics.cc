@@ -18,6 +18,12 @@ class Exposition {
                    type);
   }
 
+  // A family of one of several services that count alike: `slipway_<service>_<what>`.
+  void Family(std::string_view service, std::string_view what, std::string_view type,
+              std::string_view help) {
+    Family(fmt::format("slipway_{}_{}", service, what), type, help);
+  }
+
   void Value(std::uint64_t value) {
     fmt::format_to(std::back_inserter(text_), "{} {}\n", name_, value);
   }
@@ -32,6 +38,28 @@ class Exposition {
   std::string name_;
   std::string text_;
 };
+
+// What both DHCP services count.
+template <typename Service>
+void WriteDhcpService(std::string_view name, const Service& service, Exposition& out) {
+  const service::DhcpServiceCounters& counters = service.counters();
+  out.Family(name, "replies_total", "counter", "Replies sent.");
+  out.Value(counters.replies_sent.value());
+  out.Family(name, "replies_waiting", "gauge", "Replies that wait for the disk.");
+  out.Value(service.waiting().waiting.value());
+  out.Family(name, "packets_waiting", "gauge", "Packets that wait for their turn.");
+  out.Value(service.intake().packets_waiting.value());
+  out.Family(name, "dropped_total", "counter", "Packets or replies dropped by us.");
+  out.Value("reason", "queue_full", counters.dropped_queue_full.value());
+  out.Value("reason", "oldest", service.intake().dropped_oldest.value());
+  out.Value("reason", "journal_down", counters.dropped_journal_down.value());
+  out.Value("reason", "no_buffer", counters.dropped_send.value());
+  out.Value("reason", "stale", service.waiting().dropped_stale.value());
+  out.Value("reason", "oversize", service.intake().dropped_truncated.value());
+  out.Value("reason", "before_snapshot", counters.before_snapshot.value());
+  out.Family(name, "foreign_probes_total", "counter", "Questions sent to find foreign servers.");
+  out.Value(counters.foreign_probes.value());
+}
 
 void WriteDhcp(const ShardSet& shards, Exposition& out) {
   out.Family("slipway_dhcp_packets_total", "counter", "DHCPv4 packets by what became of them.");
@@ -49,23 +77,7 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
   for (std::size_t i = 0; i < counters.answered.size(); ++i) {
     out.Value("type", dhcp::MessageKindName(i), counters.answered[i].value());
   }
-  const service::DhcpServiceCounters& dhcp = shards.dhcp().counters();
-  out.Family("slipway_dhcp_replies_total", "counter", "DHCPv4 replies sent.");
-  out.Value(dhcp.replies_sent.value());
-  out.Family("slipway_dhcp_replies_waiting", "gauge", "Replies that wait for the disk.");
-  out.Value(dhcp.replies_waiting.value());
-  out.Family("slipway_dhcp_packets_waiting", "gauge", "Packets that wait for their turn.");
-  out.Value(dhcp.packets_waiting.value());
-  out.Family("slipway_dhcp_dropped_total", "counter", "DHCPv4 packets or replies dropped by us.");
-  out.Value("reason", "queue_full", dhcp.dropped_queue_full.value());
-  out.Value("reason", "oldest", dhcp.dropped_oldest.value());
-  out.Value("reason", "journal_down", dhcp.dropped_journal_down.value());
-  out.Value("reason", "no_buffer", dhcp.dropped_send.value());
-  out.Value("reason", "stale", dhcp.dropped_stale.value());
-  out.Value("reason", "before_snapshot", dhcp.before_snapshot.value());
-  out.Family("slipway_dhcp_foreign_probes_total", "counter",
-             "DISCOVERs sent to find foreign servers.");
-  out.Value(dhcp.foreign_probes.value());
+  WriteDhcpService("dhcp", shards.dhcp(), out);
   out.Family("slipway_dhcp_probes_total", "counter", "ARP questions beside an offer, and answers.");
   out.Value("result", "asked", counters.probes.value());
   out.Value("result", "conflict", counters.conflicts.value());
@@ -95,18 +107,7 @@ void WriteDhcp6(const ShardSet& shards, Exposition& out) {
     out.Value("type", dhcp::ToString(static_cast<dhcp::MessageType6>(i)),
               counters.by_type[i].value());
   }
-  const service::Dhcp6ServiceCounters& dhcp = shards.dhcp6().counters();
-  out.Family("slipway_dhcp6_replies_total", "counter", "DHCPv6 replies sent.");
-  out.Value(dhcp.replies_sent.value());
-  out.Family("slipway_dhcp6_replies_waiting", "gauge", "Replies that wait for the disk.");
-  out.Value(dhcp.replies_waiting.value());
-  out.Family("slipway_dhcp6_dropped_total", "counter", "DHCPv6 packets or replies dropped by us.");
-  out.Value("reason", "queue_full", dhcp.dropped_queue_full.value());
-  out.Value("reason", "journal_down", dhcp.dropped_journal_down.value());
-  out.Value("reason", "no_buffer", dhcp.dropped_send.value());
-  out.Value("reason", "stale", dhcp.dropped_stale.value());
-  out.Value("reason", "oversize", dhcp.dropped_truncated.value());
-  out.Value("reason", "before_snapshot", dhcp.before_snapshot.value());
+  WriteDhcpService("dhcp6", shards.dhcp6(), out);
 }
 
 void WriteFiles(const ShardSet& shards, Exposition& out) {

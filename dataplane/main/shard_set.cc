@@ -54,16 +54,18 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   const shard::PortId raw = SLIP_TRY(driver.AddRaw(sockets.raw.Release()));
   packets_ = std::make_unique<service::PacketLog>();
   watch_ = std::make_unique<service::DhcpWatch>(events_.front().get(), leases_.get());
+  dhcp_shared_ = std::make_unique<service::DhcpShared>(
+      service::DhcpShared::Parts{.serving = seat.serving.get(),
+                                 .leases = leases_.get(),
+                                 .facts = seat.journal.get(),
+                                 .peers = peers,
+                                 .events = events_.front().get(),
+                                 .clock = &clock_});
   dhcp_ = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = seat.shard.get(),
                                   .raw_port = raw,
-                                  .serving = seat.serving.get(),
+                                  .shared = dhcp_shared_.get(),
                                   .engine = engine_.get(),
-                                  .leases = leases_.get(),
-                                  .facts = seat.journal.get(),
-                                  .peers = peers,
-                                  .events = events_.front().get(),
-                                  .clock = &clock_,
                                   .packets = packets_.get(),
                                   .watch = watch_.get(),
                                   .probe_interval = options.probe_interval});
@@ -73,7 +75,7 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   const shard::PortId arp = SLIP_TRY(driver.AddUdp(sockets.arp.Release(), dhcp_.get()));
   SLIP_TRY(
       dhcp_->Start({.dhcp = udp, .boot_server = boot_server, .arp_replies = arp}, clock_.Now()));
-  SLIP_TRY(WireDhcp6(options, sockets, peers));
+  SLIP_TRY(WireDhcp6(options, sockets));
   // Solicitations carry the asker's MAC: no address book is needed here.
   dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
                                                      seat.serving.get(), &clock_);
@@ -95,20 +97,13 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   return seat.shard->AddHook(checkpoints_.get());
 }
 
-Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
-                                 service::PeerSink* peers) {
+Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& sockets) {
   ShardSeat& seat = seats_.front();
   engine6_ = std::make_unique<dhcp::Dhcp6Engine>(
       dhcp::EngineOptions6{.server_id = dhcp::DuidFromUuid(options.server_uuid), .loops = {}},
       leases_.get());
-  dhcp6_ = std::make_unique<service::Dhcp6Service>(
-      service::Dhcp6Service::Parts{.shard = seat.shard.get(),
-                                   .serving = seat.serving.get(),
-                                   .engine = engine6_.get(),
-                                   .leases = leases_.get(),
-                                   .facts = seat.journal.get(),
-                                   .peers = peers,
-                                   .clock = &clock_});
+  dhcp6_ = std::make_unique<service::Dhcp6Service>(service::Dhcp6Service::Parts{
+      .shard = seat.shard.get(), .shared = dhcp_shared_.get(), .engine = engine6_.get()});
   const shard::PortId udp =
       SLIP_TRY(seat.shard->driver().AddUdp(sockets.dhcp6.Release(), dhcp6_.get()));
   SLIP_TRY(dhcp6_->Start(udp));

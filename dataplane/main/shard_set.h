@@ -131,8 +131,7 @@ class ShardSet {
 
   ShardSet(std::vector<ShardSeat> seats, Clock& clock, Random& random);
   [[nodiscard]] Result<void> WireDhcp(const ShardSetOptions& options, RackSockets& sockets);
-  [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
-                                       service::PeerSink* peers);
+  [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets);
 
   // The machine got further: its boot is no loop, by either protocol.
   void OnProgress(const MacAddress& mac) noexcept {
@@ -158,6 +157,7 @@ class ShardSet {
   std::unique_ptr<service::RaService> ra_;
   std::unique_ptr<service::PacketLog> packets_;
   std::unique_ptr<service::DhcpWatch> watch_;
+  std::unique_ptr<service::DhcpShared> dhcp_shared_;
   std::unique_ptr<service::DhcpService> dhcp_;
   std::unique_ptr<service::DhcpDesk> desk_;
   std::unique_ptr<service::Dhcp6Service> dhcp6_;

@@ -1,57 +1,32 @@
 #include "dataplane/service/dhcp6_service.h"
 
+#include <algorithm>
+
 namespace slipway::service {
-namespace {
-
-constexpr Duration kWallAskedEach = Duration::Millis(500);
-
-}  // namespace
 
 Result<void> Dhcp6Service::Start(shard::PortId udp_port) {
   udp_port_ = udp_port;
   return parts_.shard->AddHook(this);
 }
 
-void Dhcp6Service::OnPackets(shard::PortId /*port*/, std::span<shard::Packet> packets,
-                             Instant now) {
-  const Serving* const serving = parts_.serving->current();
-  if (serving == nullptr || !serving->snapshot) {
+void Dhcp6Service::OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) {
+  const Serving* const serving = parts_.shared->Follow();
+  if (serving == nullptr) {
     counters_.before_snapshot.Add(packets.size());
     return;
   }
-  if (generation_ != parts_.serving->generation()) {
-    generation_ = parts_.serving->generation();
-    (void)parts_.leases->Rebuild(*serving->snapshot);
-  }
-  const lease::Now stamp = ReadNow(now);
-  for (const shard::Packet& packet : packets) {
-    OnPacket(packet, *serving, stamp);
-  }
-}
-
-lease::Now Dhcp6Service::ReadNow(Instant now) {
-  if (now - wall_asked_ >= kWallAskedEach) {
-    wall_asked_ = now;
-    wall_synchronised_ = parts_.clock->WallIsSynchronised();
-  }
-  return {.instant = now,
-          .wall = parts_.clock->WallNow(),
-          .boot_id = parts_.clock->BootId(),
-          .wall_synchronised = wall_synchronised_};
+  const lease::Now stamp = parts_.shared->ReadNow(now);
+  intake_.Receive(
+      port, packets, [this] { return !held_.full(); },
+      [&](shard::PortId /*at*/, const shard::Packet& packet) {
+        OnPacket(packet, *serving, stamp);
+      });
 }
 
 void Dhcp6Service::OnPacket(const shard::Packet& packet, const Serving& serving,
                             const lease::Now& now) {
-  if (packet.truncated) {
-    counters_.dropped_truncated.Add();
-    return;
-  }
-  if (parts_.facts->failing()) {
+  if (parts_.shared->failing()) {
     counters_.dropped_journal_down.Add();
-    return;
-  }
-  if (waiting_.full()) {
-    counters_.dropped_queue_full.Add();
     return;
   }
   static constexpr ServedLink kNoLink;
@@ -71,72 +46,54 @@ void Dhcp6Service::OnPacket(const shard::Packet& packet, const Serving& serving,
       .source = packet.source.v6(),
       .source_port = packet.source_port,
       .destination = packet.destination.v6()};
-  Held& held = waiting_.Next();
-  parts_.engine->Handle(packet.data, context, *serving.snapshot, now, held.bytes, effects_);
-  held.reply = effects_.reply;
-  held.ticket = effects_.ticket;
-  held.ifindex = packet.ifindex;
-  Dispatch(held);
+  // The reply is built where it is sent from; one that has to wait is moved.
+  parts_.engine->Handle(packet.data, context, *serving.snapshot, now,
+                        intake_.tx().first(dhcp::kMessage6BytesMax), effects_);
+  Dispatch(packet.ifindex);
 }
 
-void Dhcp6Service::Dispatch(Held& held) {
-  RecordSteps();
+void Dhcp6Service::Dispatch(std::uint32_t ifindex) {
+  std::uint64_t position = 0;
   if (!effects_.record.empty() &&
-      !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
-                            effects_.record, held.position)) {
+      !parts_.shared->Log(effects_.ticket.address, effects_.record, position)) {
     // Not logged, so not promised: the client asks again.
     counters_.dropped_queue_full.Add();
     return;
   }
-  if (held.reply.bytes == 0) {
+  parts_.shared->Record(effects_.steps);
+  const dhcp::Reply6& reply = effects_.reply;
+  if (reply.bytes == 0) {
     return;
   }
-  TellPeers(held);
-  if (held.reply.wait_durable) {
-    waiting_.Keep();
-    counters_.replies_waiting.Set(waiting_.count());
-  } else if (!Transmit(held)) {
+  parts_.shared->TellHolder(effects_.ticket.address, ifindex);
+  if (reply.wait_durable) {
+    Held& held = held_.Add();
+    held.position = position;
+    held.ticket = effects_.ticket;
+    held.reply = reply;
+    held.ifindex = ifindex;
+    std::copy_n(intake_.tx().begin(), reply.bytes, held.bytes.begin());
+  } else if (Transmit(reply, ifindex, intake_.tx()) == Sent::kQueued) {
+    intake_.TxGiven();
+  } else {
     counters_.dropped_send.Add();
   }
 }
 
-bool Dhcp6Service::Transmit(const Held& held) {
+Sent Dhcp6Service::Transmit(const dhcp::Reply6& reply, std::uint32_t ifindex, ByteSpan bytes) {
   shard::Driver& driver = parts_.shard->driver();
-  const MutableByteSpan tx = driver.AllocateTx();
-  if (tx.size() < held.reply.bytes) {
-    return false;
-  }
-  const ByteSpan message = ByteSpan(held.bytes).first(held.reply.bytes);
-  std::copy(message.begin(), message.end(), tx.begin());
   // Link-local addresses mean nothing without their interface; others go by route.
-  const bool link_local = held.reply.address.is_link_local();
-  const bool sent = driver.Send(udp_port_, {.data = tx.first(message.size()),
-                                            .destination = held.reply.address,
-                                            .source = held.reply.source,
-                                            .ifindex = link_local ? held.ifindex : 0,
-                                            .destination_port = held.reply.port});
-  (sent ? counters_.replies_sent : counters_.dropped_send).Add();
-  return true;
-}
-
-void Dhcp6Service::RecordSteps() {
-  for (const boot::BootStep& step : effects_.steps) {
-    std::uint64_t ignored = 0;
-    if (!parts_.facts->Submit(schema::FactClass::BootStep, 0, step_encoder_.Encode(step),
-                              ignored)) {
-      counters_.steps_dropped.Add();
-    }
-  }
-}
-
-void Dhcp6Service::TellPeers(const Held& held) {
-  const lease::Lease* const lease = parts_.leases->ByAddress(held.ticket.address);
-  if (lease != nullptr && lease->state == lease::State::kBound) {
-    parts_.peers->OnPeer({.address = lease->address,
-                          .mac = lease->mac,
-                          .vlan = lease->vlan,
-                          .ifindex = held.ifindex});
-  }
+  const bool link_local = reply.address.is_link_local();
+  const Sent sent = TrySend(driver, [&] {
+    return driver.Send(udp_port_, {.data = bytes.first(reply.bytes),
+                                   .destination = reply.address,
+                                   .source = reply.source,
+                                   .ifindex = link_local ? ifindex : 0,
+                                   .destination_port = reply.port,
+                                   .join = !link_local});
+  });
+  counters_.replies_sent.Add(sent == Sent::kQueued ? 1 : 0);
+  return sent;
 }
 
 void Dhcp6Service::OnDurable(std::uint64_t durable, Instant /*now*/) {
@@ -144,18 +101,33 @@ void Dhcp6Service::OnDurable(std::uint64_t durable, Instant /*now*/) {
   ReleaseDurable();
 }
 
-void Dhcp6Service::OnTurn(Instant /*now*/) { ReleaseDurable(); }
+void Dhcp6Service::OnTurn(Instant now) {
+  held_.OnTurn();
+  ReleaseDurable();
+  const auto room = [this] { return !held_.full(); };
+  const Serving* const serving = intake_.empty() ? nullptr : parts_.shared->Follow();
+  if (serving != nullptr) {
+    const lease::Now stamp = parts_.shared->ReadNow(now);
+    intake_.WorkOff(room, [&](shard::PortId /*port*/, const shard::Packet& packet) {
+      OnPacket(packet, *serving, stamp);
+    });
+  }
+  intake_.EndTurn(room);
+}
 
 void Dhcp6Service::ReleaseDurable() {
-  const bool all = waiting_.Release(
-      durable_, *parts_.leases, counters_.dropped_stale,
-      [this](const Held& held) { return Transmit(held); },
+  const bool all = held_.Release(
+      durable_, parts_.shared->leases(),
+      [this](const Held& held) {
+        const Sent sent = Transmit(held.reply, held.ifindex, held.bytes);
+        counters_.dropped_send.Add(sent == Sent::kRefused ? 1 : 0);
+        return sent;
+      },
       [this](const dhcp::Ticket& ticket) { parts_.engine->OnDurable(ticket); });
   if (!all) {
-    // A group of records came back larger than the driver's buffers: the rest goes next turn.
+    // A group of records came back larger than the driver's queue: the rest goes next turn.
     parts_.shard->RequestTurn();
   }
-  counters_.replies_waiting.Set(waiting_.count());
 }
 
 }  // namespace slipway::service

@@ -6,28 +6,14 @@
 #include <array>
 #include <cstdint>
 
-#include "dataplane/base/counter.h"
-#include "dataplane/base/seams.h"
 #include "dataplane/dhcp/engine6.h"
-#include "dataplane/service/address_book.h"
-#include "dataplane/service/fact_port.h"
+#include "dataplane/service/dhcp_shared.h"
+#include "dataplane/service/intake.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/service/waiting_replies.h"
 #include "dataplane/shard/shard.h"
 
 namespace slipway::service {
-
-struct Dhcp6ServiceCounters {
-  Counter replies_sent;
-  Counter replies_waiting;       // now
-  Counter dropped_queue_full;    // no room to wait, or the journal's queue is full
-  Counter dropped_journal_down;  // the journal cannot write: nothing is promised
-  Counter dropped_send;          // no transmit buffer
-  Counter dropped_stale;         // the binding moved on while its Reply waited
-  Counter dropped_truncated;     // longer than our buffers
-  Counter steps_dropped;
-  Counter before_snapshot;  // packets before there was a snapshot
-};
 
 // Thread: the shard that owns the link groups.
 class Dhcp6Service final : public shard::PacketHandler,
@@ -36,16 +22,13 @@ class Dhcp6Service final : public shard::PacketHandler,
  public:
   struct Parts {
     shard::Shard* shard = nullptr;
-    const ServingView* serving = nullptr;
+    DhcpShared* shared = nullptr;
     dhcp::Dhcp6Engine* engine = nullptr;
-    lease::LeaseTable* leases = nullptr;
-    FactPort* facts = nullptr;
-    PeerSink* peers = nullptr;
-    Clock* clock = nullptr;
   };
 
   // All parts outlive the service.
-  explicit Dhcp6Service(const Parts& parts) : parts_(parts) {}
+  explicit Dhcp6Service(const Parts& parts)
+      : parts_(parts), intake_(parts.shard, dhcp::kMessage6BytesMax) {}
 
   // Before the loop: the port that AddUdp gave for this handler; hooks the service to the shard.
   [[nodiscard]] Result<void> Start(shard::PortId udp_port);
@@ -54,36 +37,34 @@ class Dhcp6Service final : public shard::PacketHandler,
   void OnTurn(Instant now) override;
   void OnDurable(std::uint64_t durable, Instant now) override;
 
-  [[nodiscard]] const Dhcp6ServiceCounters& counters() const noexcept { return counters_; }
+  [[nodiscard]] const DhcpServiceCounters& counters() const noexcept { return counters_; }
+
+  [[nodiscard]] const IntakeCounters& intake() const noexcept { return intake_.counters(); }
+
+  [[nodiscard]] const WaitingCounters& waiting() const noexcept { return held_.counters(); }
 
  private:
   struct Held {
-    std::uint64_t position = 0;
+    std::uint64_t position;
     dhcp::Ticket ticket;
     dhcp::Reply6 reply;
-    std::uint32_t ifindex = 0;
+    std::uint32_t ifindex;
     std::array<std::byte, dhcp::kMessage6BytesMax> bytes;
   };
 
   void OnPacket(const shard::Packet& packet, const Serving& serving, const lease::Now& now);
-  void Dispatch(Held& held);
-  // False: no transmit buffer was free.
-  [[nodiscard]] bool Transmit(const Held& held);
-  [[nodiscard]] lease::Now ReadNow(Instant now);
-  void RecordSteps();
-  void TellPeers(const Held& held);
+  void Dispatch(std::uint32_t ifindex);
+  // `bytes` has the message, and is left alone until the driver's next turn has ended.
+  [[nodiscard]] Sent Transmit(const dhcp::Reply6& reply, std::uint32_t ifindex, ByteSpan bytes);
   void ReleaseDurable();
 
   Parts parts_;
   shard::PortId udp_port_ = 0;
   dhcp::Effects6 effects_;
-  boot::StepEncoder step_encoder_;
-  WaitingReplies<Held> waiting_;
-  std::uint64_t generation_ = 0;    // of the hand-over that the lease table follows
-  bool wall_synchronised_ = false;  // as of wall_asked_: too dear to ask for each batch
-  Instant wall_asked_;
+  Intake intake_;
+  WaitingReplies<Held> held_;
   std::uint64_t durable_ = 0;  // what OnDurable said last
-  Dhcp6ServiceCounters counters_;
+  DhcpServiceCounters counters_;
 };
 
 }  // namespace slipway::service

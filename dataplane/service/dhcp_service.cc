@@ -12,113 +12,34 @@ namespace {
 constexpr std::uint16_t kServerPort = 67;  // RFC 2131 4.1
 constexpr std::uint16_t kClientPort = 68;
 
-static_assert((kRepliesWaitingMax & (kRepliesWaitingMax - 1)) == 0);
-static_assert((kIntakeMax & (kIntakeMax - 1)) == 0);
-
 }  // namespace
-
-// Not cleared: memory that is never used is never touched.
-DhcpService::DhcpService(const Parts& parts)
-    : parts_(parts),
-      intake_(std::make_unique_for_overwrite<Kept[]>(kIntakeMax)),
-      held_(std::make_unique_for_overwrite<Held[]>(kRepliesWaitingMax)) {}
 
 Result<void> DhcpService::Start(const Ports& ports, Instant now) {
   ports_ = ports;
-  wall_synchronised_ = parts_.clock->WallIsSynchronised();
   SLIP_TRY(parts_.shard->timers().Add(now + kDhcpTick, this, 0));
   return parts_.shard->AddHook(this);
-}
-
-lease::Now DhcpService::ReadNow(Instant now) const {
-  return {.instant = now,
-          .wall = parts_.clock->WallNow(),
-          .boot_id = parts_.clock->BootId(),
-          .wall_synchronised = wall_synchronised_};
-}
-
-const Serving* DhcpService::Follow() {
-  const Serving* const serving = parts_.serving->current();
-  if (serving == nullptr || !serving->snapshot) {
-    return nullptr;
-  }
-  if (generation_ != parts_.serving->generation()) {
-    generation_ = parts_.serving->generation();
-    (void)parts_.leases->Rebuild(*serving->snapshot);
-  }
-  return serving;
 }
 
 void DhcpService::OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) {
   if (port == ports_.arp_replies) {
     return OnArpReplies(packets, now);
   }
-  const Serving* const serving = Follow();
+  const Serving* const serving = parts_.shared->Follow();
   if (serving == nullptr) {
     counters_.before_snapshot.Add(packets.size());
     return;
   }
-  const lease::Now stamp = ReadNow(now);
-  for (const shard::Packet& packet : packets) {
-    if (intake_count_ == 0 && HasRoom()) {
-      OnPacket(port, packet, *serving, stamp);
-    } else {
-      Keep(port, packet);
-    }
-  }
-}
-
-bool DhcpService::HasRoom() {
-  if (tx_.empty() && turn_packets_ < kPacketsPerTurnMax) {
-    tx_ = parts_.shard->driver().AllocateTx();
-  }
-  return tx_.size() >= sizeof(ReplyBuffer) && turn_packets_ < kPacketsPerTurnMax &&
-         HeldUsed() < kRepliesWaitingMax;
-}
-
-void DhcpService::Keep(shard::PortId port, const shard::Packet& packet) {
-  if (intake_count_ == kIntakeMax) {
-    counters_.dropped_oldest.Add();
-    ++intake_head_;
-    --intake_count_;
-  }
-  Kept& kept = intake_[(intake_head_ + intake_count_) & (kIntakeMax - 1)];
-  ++intake_count_;
-  SLIP_CHECK(packet.data.size() <= kept.bytes.size());
-  std::copy(packet.data.begin(), packet.data.end(), kept.bytes.begin());
-  kept.size = static_cast<std::uint32_t>(packet.data.size());
-  kept.port = port;
-  kept.ifindex = packet.ifindex;
-  kept.source = packet.source;
-  kept.destination = packet.destination;
-  kept.source_port = packet.source_port;
-}
-
-// Packets that waited, oldest first.
-void DhcpService::WorkOff(Instant now) {
-  const Serving* const serving = intake_count_ > 0 ? Follow() : nullptr;
-  if (serving != nullptr) {
-    const lease::Now stamp = ReadNow(now);
-    while (intake_count_ > 0 && HasRoom()) {
-      Kept& kept = intake_[intake_head_ & (kIntakeMax - 1)];
-      shard::Packet packet;
-      packet.data = MutableByteSpan(kept.bytes).first(kept.size);
-      packet.source = kept.source;
-      packet.destination = kept.destination;
-      packet.ifindex = kept.ifindex;
-      packet.source_port = kept.source_port;
-      OnPacket(kept.port, packet, *serving, stamp);
-      ++intake_head_;
-      --intake_count_;
-    }
-  }
-  counters_.packets_waiting.Set(intake_count_);
+  const lease::Now stamp = parts_.shared->ReadNow(now);
+  intake_.Receive(
+      port, packets, [this] { return !held_.full(); },
+      [&](shard::PortId at, const shard::Packet& packet) {
+        OnPacket(at, packet, *serving, stamp);
+      });
 }
 
 void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, const Serving& serving,
                            const lease::Now& now) {
-  ++turn_packets_;
-  if (parts_.facts->failing()) {
+  if (parts_.shared->failing()) {
     counters_.dropped_journal_down.Add();
     return;
   }
@@ -131,7 +52,8 @@ void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, cons
   const ServedLink& link = reception.link() != nullptr ? *reception.link() : kNoLink;
   // The reply is built where it is sent from; one that has to wait is moved.
   parts_.engine->Handle(packet.data, reception.context(), *serving.snapshot, now,
-                        tx_.subspan(net::kUdp4FrameHeaderBytes, dhcp::kMessageBytesMax), effects_);
+                        intake_.tx().subspan(net::kUdp4FrameHeaderBytes, dhcp::kMessageBytesMax),
+                        effects_);
   KeepPacket(port, packet, now);
   if (effects_.reason == dhcp::Reason::kForeignServer) {
     parts_.watch->OnForeignServer(effects_.foreign, packet.source.v4(), packet.ifindex,
@@ -143,17 +65,16 @@ void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, cons
 void DhcpService::Dispatch(shard::PortId port, const ServedLink& link) {
   std::uint64_t position = 0;
   if (!effects_.record.empty() &&
-      !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
-                            effects_.record, position)) {
+      !parts_.shared->Log(effects_.ticket.address, effects_.record, position)) {
     // Not logged, so not promised: the client asks again.
     counters_.dropped_queue_full.Add();
     return;
   }
-  RecordSteps();
+  parts_.shared->Record(effects_.steps);
   TellPeers(link);
   if (effects_.reason == dhcp::Reason::kDeclined) {
-    parts_.events->Report(EventCode::kAddressConflict, ToText(effects_.ticket.address),
-                          "declined by its client");
+    parts_.shared->events().Report(EventCode::kAddressConflict, ToText(effects_.ticket.address),
+                                   "declined by its client");
   }
   SendProbe(link);
   if (effects_.reply.delivery == dhcp::Delivery::kNone) {
@@ -163,51 +84,44 @@ void DhcpService::Dispatch(shard::PortId port, const ServedLink& link) {
       .reply = effects_.reply, .ifindex = link.ifindex, .port = port, .source_mac = link.mac};
   if (envelope.reply.wait_durable) {
     Hold(envelope, position);
-  } else if (Transmit(envelope, tx_) == Sent::kQueued) {
-    tx_ = {};
+  } else if (Transmit(envelope, intake_.tx()) == Sent::kQueued) {
+    intake_.TxGiven();
   } else {
     counters_.dropped_send.Add();
   }
 }
 
 void DhcpService::Hold(const Envelope& envelope, std::uint64_t position) {
-  SLIP_CHECK(HeldUsed() < kRepliesWaitingMax);
-  Held& held = held_[(held_head_ + held_count_) & (kRepliesWaitingMax - 1)];
+  Held& held = held_.Add();
   held.position = position;
   held.ticket = effects_.ticket;
   held.envelope = envelope;
-  std::copy_n(tx_.begin() + net::kUdp4FrameHeaderBytes, envelope.reply.bytes,
+  std::copy_n(intake_.tx().begin() + net::kUdp4FrameHeaderBytes, envelope.reply.bytes,
               held.bytes.begin() + net::kUdp4FrameHeaderBytes);
-  ++held_count_;
-  counters_.replies_waiting.Set(held_count_);
 }
 
-DhcpService::Sent DhcpService::Transmit(const Envelope& envelope, MutableByteSpan bytes) {
+Sent DhcpService::Transmit(const Envelope& envelope, MutableByteSpan bytes) {
   const dhcp::Reply& reply = envelope.reply;
   shard::Driver& driver = parts_.shard->driver();
-  const std::uint64_t full_before = driver.counters().send_dropped.value();
   const MutableByteSpan message = bytes.subspan(net::kUdp4FrameHeaderBytes, reply.bytes);
-  bool sent = false;
-  if (reply.delivery == dhcp::Delivery::kFrame) {
+  const Sent sent = TrySend(driver, [&] {
+    if (reply.delivery != dhcp::Delivery::kFrame) {
+      // A relay's replies are of one size, mostly.
+      return driver.Send(envelope.port, {.data = message,
+                                         .destination = reply.address,
+                                         .source = reply.source,
+                                         .destination_port = reply.port,
+                                         .join = true});
+    }
     // RFC 2131 4.1: a client without an address is reached by its hardware address, or broadcast.
     const auto size = net::BuildUdp4Frame(
         bytes, {.mac = envelope.source_mac, .address = reply.source, .port = kServerPort},
         {.mac = reply.mac, .address = reply.address, .port = kClientPort}, message);
-    sent = size &&
+    return size &&
            driver.Send(parts_.raw_port, {.data = bytes.first(*size), .ifindex = envelope.ifindex});
-  } else {
-    // A relay's replies are of one size, mostly.
-    sent = driver.Send(envelope.port, {.data = message,
-                                       .destination = reply.address,
-                                       .source = reply.source,
-                                       .destination_port = reply.port,
-                                       .join = true});
-  }
-  if (sent) {
-    counters_.replies_sent.Add();
-    return Sent::kQueued;
-  }
-  return driver.counters().send_dropped.value() == full_before ? Sent::kRefused : Sent::kFull;
+  });
+  counters_.replies_sent.Add(sent == Sent::kQueued ? 1 : 0);
+  return sent;
 }
 
 void DhcpService::KeepPacket(shard::PortId port, const shard::Packet& packet,
@@ -241,56 +155,35 @@ void DhcpService::SendProbe(const ServedLink& link) {
 }
 
 void DhcpService::OnArpReplies(std::span<shard::Packet> packets, Instant now) {
-  const lease::Now stamp = ReadNow(now);
+  const lease::Now stamp = parts_.shared->ReadNow(now);
   for (const shard::Packet& packet : packets) {
     const auto reply = net::ParseArpFrame(packet.data);
-    if (!reply || reply->operation != net::ArpOperation::kReply || parts_.facts->failing()) {
+    if (!reply || reply->operation != net::ArpOperation::kReply || parts_.shared->failing()) {
       continue;
     }
     if (!parts_.engine->OnArpReply(reply->sender, reply->sender_mac, packet.ifindex, stamp,
                                    effects_)) {
       continue;
     }
-    parts_.events->Report(EventCode::kAddressConflict, ToText(reply->sender),
-                          ToText(reply->sender_mac));
+    parts_.shared->events().Report(EventCode::kAddressConflict, ToText(reply->sender),
+                                   ToText(reply->sender_mac));
     std::uint64_t ignored = 0;
-    if (!parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
-                              effects_.record, ignored)) {
+    if (!parts_.shared->Log(effects_.ticket.address, effects_.record, ignored)) {
       counters_.dropped_queue_full.Add();
-    }
-  }
-}
-
-void DhcpService::RecordSteps() {
-  for (const boot::BootStep& step : effects_.steps) {
-    std::uint64_t ignored = 0;
-    if (!parts_.facts->Submit(schema::FactClass::BootStep, 0, step_encoder_.Encode(step),
-                              ignored)) {
-      counters_.steps_dropped.Add();
-    }
-    if (step.kind == boot::StepKind::kLoop) {
-      parts_.events->Report(EventCode::kBootLoop, ToText(step.mac), step.name);
     }
   }
 }
 
 void DhcpService::TellPeers(const ServedLink& link) {
   if (!effects_.peer.address.is_any()) {
-    parts_.peers->OnPeer({.address = effects_.peer.address,
-                          .mac = effects_.peer.mac,
-                          .vlan = effects_.peer.vlan,
-                          .ifindex = link.ifindex});
+    parts_.shared->peers().OnPeer({.address = effects_.peer.address,
+                                   .mac = effects_.peer.mac,
+                                   .vlan = effects_.peer.vlan,
+                                   .ifindex = link.ifindex});
   }
-  if (effects_.reason != dhcp::Reason::kAcked &&
-      effects_.reason != dhcp::Reason::kAckedFromMemory) {
-    return;
-  }
-  const lease::Lease* const lease = parts_.leases->ByAddress(effects_.ticket.address);
-  if (lease != nullptr) {
-    parts_.peers->OnPeer({.address = lease->address,
-                          .mac = lease->mac,
-                          .vlan = lease->vlan,
-                          .ifindex = link.ifindex});
+  if (effects_.reason == dhcp::Reason::kAcked ||
+      effects_.reason == dhcp::Reason::kAckedFromMemory) {
+    parts_.shared->TellHolder(effects_.ticket.address, link.ifindex);
   }
 }
 
@@ -300,51 +193,37 @@ void DhcpService::OnDurable(std::uint64_t durable, Instant /*now*/) {
 }
 
 void DhcpService::OnTurn(Instant now) {
-  // What was sent from their places before the last turn has left.
-  held_sending_ = held_released_;
-  held_released_ = 0;
+  held_.OnTurn();
   ReleaseDurable();
-  WorkOff(now);
-  // Transmit buffers are the turn's: the next one gives new ones.
-  tx_ = {};
-  turn_packets_ = 0;
-  if (intake_count_ > 0 && HeldUsed() < kRepliesWaitingMax) {
+  const auto room = [this] { return !held_.full(); };
+  const Serving* const serving = intake_.empty() ? nullptr : parts_.shared->Follow();
+  if (serving != nullptr) {
+    const lease::Now stamp = parts_.shared->ReadNow(now);
+    intake_.WorkOff(room, [&](shard::PortId port, const shard::Packet& packet) {
+      OnPacket(port, packet, *serving, stamp);
+    });
+  }
+  intake_.EndTurn(room);
+}
+
+void DhcpService::ReleaseDurable() {
+  const bool all = held_.Release(
+      durable_, parts_.shared->leases(),
+      [this](Held& held) {
+        const Sent sent = Transmit(held.envelope, held.bytes);
+        counters_.dropped_send.Add(sent == Sent::kRefused ? 1 : 0);
+        return sent;
+      },
+      [this](const dhcp::Ticket& ticket) { parts_.engine->OnDurable(ticket); });
+  if (!all) {
+    // A group of records came back larger than the driver's queue: the rest goes next turn.
     parts_.shard->RequestTurn();
   }
 }
 
-void DhcpService::ReleaseDurable() {
-  while (held_count_ > 0) {
-    Held& held = held_[held_head_ & (kRepliesWaitingMax - 1)];
-    if (held.position >= durable_) {
-      break;
-    }
-    // The client may have released the address, or asked again, while its record was on its way: an
-    // ACK of a binding that has moved on would promise what is no longer so.
-    const lease::Lease* const lease = parts_.leases->ByAddress(held.ticket.address);
-    const bool stands = lease != nullptr && lease->version == held.ticket.version &&
-                        lease->state == lease::State::kBound;
-    const Sent sent = stands ? Transmit(held.envelope, held.bytes) : Sent::kRefused;
-    if (sent == Sent::kFull) {
-      // A group of records came back larger than the driver's queue: the rest goes next turn.
-      parts_.shard->RequestTurn();
-      break;
-    }
-    if (sent == Sent::kRefused) {
-      (stands ? counters_.dropped_send : counters_.dropped_stale).Add();
-    }
-    parts_.engine->OnDurable(held.ticket);
-    ++held_head_;
-    --held_count_;
-    ++held_released_;
-  }
-  counters_.replies_waiting.Set(held_count_);
-}
-
 void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
-  wall_synchronised_ = parts_.clock->WallIsSynchronised();
-  if (const Serving* const serving = Follow(); serving != nullptr) {
-    Expire(ReadNow(now));
+  if (const Serving* const serving = parts_.shared->Follow(); serving != nullptr) {
+    Expire(parts_.shared->ReadNow(now));
     Maintain(*serving);
     parts_.watch->LookAtPools(*serving->snapshot, kPoolsPerTick);
     ProbeForeign(*serving, now);
@@ -354,11 +233,10 @@ void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
 }
 
 void DhcpService::Expire(const lease::Now& now) {
-  for (std::uint32_t i = 0; i < kExpiriesPerTickMax && !parts_.facts->failing(); ++i) {
+  for (std::uint32_t i = 0; i < kExpiriesPerTickMax && !parts_.shared->failing(); ++i) {
     std::uint64_t ignored = 0;
     if (!parts_.engine->ExpireOne(now, effects_) ||
-        !parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(effects_.ticket.address),
-                              effects_.record, ignored)) {
+        !parts_.shared->Log(effects_.ticket.address, effects_.record, ignored)) {
       break;
     }
   }
@@ -397,7 +275,7 @@ void DhcpService::Maintain(const Serving& serving) {
       (void)own.push_back(prefix.address);
     }
   }
-  parts_.leases->Maintain(*serving.snapshot, {own.data(), own.size()}, kMaintainPerTick);
+  parts_.shared->leases().Maintain(*serving.snapshot, {own.data(), own.size()}, kMaintainPerTick);
 }
 
 }  // namespace slipway::service

@@ -199,6 +199,7 @@ struct RackNode::Process final : link::RackTransport,
   std::unique_ptr<rack::JournalEvents> events;  // of the link and control threads
   std::unique_ptr<service::FactSteps> steps;
   std::unique_ptr<service::BootContent> content;
+  std::unique_ptr<service::DhcpShared> dhcp_shared;
   std::unique_ptr<service::DhcpService> dhcp;
   std::unique_ptr<service::InventoryService> inventories;
   std::unique_ptr<rack::ServingPublisher> publisher;
@@ -287,16 +288,18 @@ void RackNode::Process::MakeShard() {
   inventories->SetCompletion(this);
   SLIP_CHECK(shard->AddHook(inventories.get()).has_value());
   watch = std::make_unique<service::DhcpWatch>(shard_events.get(), &leases);
+  dhcp_shared =
+      std::make_unique<service::DhcpShared>(service::DhcpShared::Parts{.serving = serving.get(),
+                                                                       .leases = &leases,
+                                                                       .facts = journal.get(),
+                                                                       .peers = &book,
+                                                                       .events = shard_events.get(),
+                                                                       .clock = &node.clock_});
   dhcp = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = shard.get(),
                                   .raw_port = driver->BindRaw(),
-                                  .serving = serving.get(),
+                                  .shared = dhcp_shared.get(),
                                   .engine = &engine,
-                                  .leases = &leases,
-                                  .facts = journal.get(),
-                                  .peers = &book,
-                                  .events = shard_events.get(),
-                                  .clock = &node.clock_,
                                   .packets = &packets,
                                   .watch = watch.get()});
   foreteller = std::make_unique<Foreteller>(Foreteller::Parts{.judge = node.parts_.judge,
@@ -603,8 +606,7 @@ std::uint64_t RackNode::checkpoints() const { return process_->journal->checkpoi
 
 void RackNode::CheckAtRest() {
   Judge& judge = *parts_.judge;
-  judge.Require(process_->dhcp->counters().replies_waiting.value() == 0,
-                "14: replies wait for ever");
+  judge.Require(process_->dhcp->waiting().waiting.value() == 0, "14: replies wait for ever");
   const service::InventoryCounters& inventories = process_->inventories->counters();
   judge.Require(process_->posts.empty(), "14: an inventory waits for ever");
   judge.Require(inventories.accepted.value() == inventories.durable.value(),

@@ -286,7 +286,7 @@ class Listing {
     const auto add = [this](const dhcp::ReplyOption& option) { Add(option); };
     const config::VlanRecord* vlan = snapshot_->VlanById(where_.vlan.value);
     const config::SubnetRecord* subnet = snapshot_->SubnetById(where_.subnet.value);
-    if (question_.family == Family::kV4 && vlan != nullptr && subnet != nullptr) {
+    if (vlan != nullptr && subnet != nullptr) {
       dhcp::ForEachNetworkOption(set_,
                                  {.vlan = *vlan,
                                   .subnet = *subnet,

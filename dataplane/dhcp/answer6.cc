@@ -2,7 +2,11 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/config/option_table.h"
 #include "dataplane/dhcp/exchange6.h"
+#include "dataplane/dhcp/fqdn.h"
+#include "dataplane/dhcp/option_set.h"
+#include "dataplane/dhcp/reply_options.h"
 #include "dataplane/dhcp/rules.h"
 
 namespace slipway::dhcp {
@@ -12,7 +16,6 @@ using Exchange = Dhcp6Engine::Exchange;
 
 // RFC 8415 18.2.1: the client takes this offer at once, without waiting for others.
 constexpr std::uint8_t kPreferenceMax = 255;
-constexpr std::uint32_t kRefreshSecondsMin = 600;  // RFC 8415 21.23
 
 bool HasAddress(const config::SubnetRecord& subnet, const IpAddress& address) {
   return !subnet.prefix.address.is_v4() && !address.is_v4() && subnet.prefix.Contains(address);
@@ -103,6 +106,114 @@ void WriteIas(Writer6& writer, const Exchange& exchange, const Answer6& answer) 
 
 // ---- other options ----
 
+// The codes that a client asks for (option 6); without that option all but those which only few
+// clients know what to do with.
+class Wanted6 {
+ public:
+  explicit Wanted6(const Message6& request) noexcept
+      : list_(request.Get(Option6::kOptionRequest)), all_(!request.Has(Option6::kOptionRequest)) {
+    WireReader reader(list_);
+    while (reader.left() >= 2) {
+      const std::uint16_t code = reader.U16();
+      if (code < words_.size() * 64) {
+        words_[code / 64] |= std::uint64_t{1} << (code % 64);
+      }
+    }
+  }
+
+  [[nodiscard]] bool operator()(std::uint16_t code) const noexcept {
+    if (all_) {
+      const auto option = static_cast<Option6>(code);
+      return option != Option6::kSntpServers && option != Option6::kNtpServer &&
+             option != Option6::kInformationRefreshTime;
+    }
+    return code < words_.size() * 64 ? ((words_[code / 64] >> (code % 64)) & 1) != 0
+                                     : IsListed(code);
+  }
+
+ private:
+  [[nodiscard]] bool IsListed(std::uint16_t code) const noexcept {
+    WireReader reader(list_);
+    while (reader.left() >= 2) {
+      if (reader.U16() == code) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  ByteSpan list_;
+  bool all_;
+  std::array<std::uint64_t, 4> words_{};
+};
+
+// Of the relay nearest to the client that says it.
+ByteSpan OfNearestRelay(const Message6& request, ByteSpan RelayHop::*field) {
+  for (std::size_t i = request.relays.size(); i-- > 0;) {
+    if (!(request.relays[i].*field).empty()) {
+      return request.relays[i].*field;
+    }
+  }
+  return {};
+}
+
+// The first item behind the enterprise number (RFC 8415 21.16).
+std::string_view VendorClassOf(const Message6& request) {
+  const ByteSpan vendor = request.Get(Option6::kVendorClass);
+  return vendor.size() < 4
+             ? std::string_view()
+             : AsText(FindClassItem(vendor.subspan(4), [](std::string_view) { return true; }));
+}
+
+void CollectOptions(const Exchange& exchange, const Answer6& answer) {
+  const config::Snapshot& snapshot = exchange.snapshot;
+  const Message6& request = exchange.message;
+  const config::OptionTable& table = snapshot.dhcp_options();
+  if (table.size() == 0 && exchange.options.family() == Family::kV6 &&
+      exchange.options.is_clear()) {
+    return;
+  }
+  const RecordId subnet = exchange.subnet->id;
+  const IpAddress address = answer.address.is_set() ? answer.address : exchange.wanted();
+  const RecordId range =
+      table.Has(OptionScope::kRange) ? FindRange(snapshot, subnet, address) : RecordId{0};
+  const ByteSpan remote_id = OfNearestRelay(request, &RelayHop::remote_id);
+  exchange.options.Collect(snapshot,
+                           {.machine = exchange.client.machine,
+                            .range = range,
+                            .subnet = subnet,
+                            .vlan = exchange.vlan->id},
+                           {.family = Family::kV6,
+                            .mac = exchange.client.mac,
+                            .has_architecture = exchange.boot.firmware.has_architecture,
+                            .architecture = exchange.boot.firmware.architecture,
+                            .vendor_class = VendorClassOf(request),
+                            .user_class = request.Get(Option6::kUserClass),
+                            .circuit_id = OfNearestRelay(request, &RelayHop::interface_id),
+                            // RFC 4649 3: behind the enterprise number.
+                            .remote_id = remote_id.size() < 4 ? ByteSpan{} : remote_id.subspan(4)});
+}
+
+// RFC 5908 4: an option holds one server.
+void WriteNtp(Writer6& writer, ByteSpan servers) {
+  constexpr std::size_t kHeaderBytes = 4;
+  while (servers.size() >= kHeaderBytes) {
+    const std::size_t bytes =
+        std::min(kHeaderBytes + LoadBig<std::uint16_t>(&servers[2]), servers.size());
+    writer.Bytes(Option6::kNtpServer, servers.first(bytes));
+    servers = servers.subspan(bytes);
+  }
+}
+
+void Write(Writer6& writer, const ReplyOption& option) {
+  const auto code = static_cast<Option6>(option.code);
+  if (code == Option6::kNtpServer) {
+    WriteNtp(writer, option.value);
+  } else {
+    writer.Bytes(code, option.value);
+  }
+}
+
 // Only what is asked for, and nothing long unasked: firmware has been broken by less (PixieFail).
 void WriteBoot(Writer6& writer, const Exchange& exchange) {
   const boot::BootPlan& plan = exchange.plan;
@@ -126,36 +237,6 @@ void WriteBoot(Writer6& writer, const Exchange& exchange) {
   }
 }
 
-using Servers = FixedVector<IpAddress, config::kServersPerSubnetMax>;
-
-void WriteAddresses(Writer6& writer, Option6 option, const Servers& addresses) {
-  std::array<std::byte, 16 * config::kServersPerSubnetMax> bytes{};
-  WireWriter list(bytes);
-  for (const IpAddress& address : addresses) {
-    if (!address.is_v4()) {
-      list.Bytes(std::as_bytes(std::span(address.v6().octets)));
-    }
-  }
-  if (list.size() != 0) {
-    writer.Bytes(option, list.written());
-  }
-}
-
-// RFC 5908 4: one option for each server.
-void WriteNtpServers(Writer6& writer, const Servers& addresses) {
-  for (const IpAddress& address : addresses) {
-    if (address.is_v4()) {
-      continue;
-    }
-    std::array<std::byte, 4 + 16> bytes{};
-    WireWriter value(bytes);
-    value.U16(kNtpServerAddress);
-    value.U16(16);
-    value.Bytes(std::as_bytes(std::span(address.v6().octets)));
-    writer.Bytes(Option6::kNtpServer, value.written());
-  }
-}
-
 // RFC 4704 6: the name that the machine has here. Racks publish names by themselves, so no update
 // of ours is the client's to ask for: N is set, and O if it asked for one by S.
 void WriteFqdn(Writer6& writer, const Exchange& exchange) {
@@ -164,45 +245,32 @@ void WriteFqdn(Writer6& writer, const Exchange& exchange) {
       (asked.empty() && !exchange.message.Asks(Option6::kClientFqdn))) {
     return;
   }
-  FixedString<kWireNameBytesMax> name(exchange.detail.hostname.view());
-  if (!exchange.subnet->domain.empty() &&
-      !(name.push_back('.') && name.Append(exchange.subnet->domain.view()))) {
-    return;
-  }
-  const auto wire = ToWireName(name);
-  if (wire.empty()) {
+  const NameText name = FullName(exchange.detail.hostname, exchange.subnet->domain);
+  if (FaultOfDomain(name)) {
     return;
   }
   const bool asked_update =
       !asked.empty() && (std::to_integer<std::uint8_t>(asked[0]) & kFqdnServerUpdates) != 0;
-  std::array<std::byte, 1 + kWireNameBytesMax> bytes{};
+  std::array<std::byte, 1 + kNameTextBytesMax + 2> bytes{};
   WireWriter value(bytes);
   constexpr std::uint8_t kOverridden = kFqdnNoServerUpdate | kFqdnOverridden;
   value.U8(asked_update ? kOverridden : kFqdnNoServerUpdate);
-  value.Bytes({wire.data(), wire.size()});
+  PutName(name, value);
   writer.Bytes(Option6::kClientFqdn, value.written());
 }
 
-void WriteNetwork(Writer6& writer, const Exchange& exchange) {
-  const Message6& request = exchange.message;
-  const config::SubnetRecord& subnet = *exchange.subnet;
-  if (request.Wants(Option6::kDnsServers)) {
-    WriteAddresses(writer, Option6::kDnsServers, subnet.dns_servers);
-  }
-  if (request.Wants(Option6::kDomainList)) {
-    writer.Name(Option6::kDomainList, subnet.domain);
-  }
-  if (request.Asks(Option6::kSntpServers)) {
-    WriteAddresses(writer, Option6::kSntpServers, subnet.ntp_servers);
-  }
-  if (request.Asks(Option6::kNtpServer)) {
-    WriteNtpServers(writer, subnet.ntp_servers);
-  }
-  if (request.Asks(Option6::kInformationRefreshTime)) {
-    writer.U32(Option6::kInformationRefreshTime,
-               std::max(kRefreshSecondsMin, subnet.lease_seconds));
-  }
+// Behind the boot decision: the network's options, the name, and what operators have set besides.
+void WriteOptions(Writer6& writer, const Exchange& exchange, const Wanted6& wanted) {
+  ForEachNetworkOption(
+      exchange.options,
+      {.vlan = *exchange.vlan, .subnet = *exchange.subnet, .machine = exchange.boot.machine},
+      wanted, [&writer](const ReplyOption& option) { Write(writer, option); });
   WriteFqdn(writer, exchange);
+  ForEachOtherOption(exchange.options, wanted, [&writer](const ReplyOption& option) {
+    if (!writer.Wrote(static_cast<Option6>(option.code))) {
+      Write(writer, option);
+    }
+  });
 }
 
 // To the relay or the client that sent the packet (RFC 8415 18.3.10, RFC 8357 5.3).
@@ -298,15 +366,16 @@ Result<std::uint32_t> WriteAnswer6(const Exchange& exchange, const Answer6& answ
   }
   const std::uint32_t needed_left_out = writer.left_out();
   if (answer.has_options) {
+    CollectOptions(exchange, answer);
     WriteBoot(writer, exchange);
-    WriteNetwork(writer, exchange);
+    WriteOptions(writer, exchange, Wanted6(request));
   }
   reply.bytes = SLIP_TRY(writer.Finish());
   if (needed_left_out != 0) {
     return Fail(ErrorCode::kTooLarge, needed_left_out);
   }
   Address(exchange, reply);
-  return writer.left_out();
+  return writer.left_out() + (answer.has_options ? exchange.options.left_out() : 0);
 }
 
 }  // namespace slipway::dhcp

@@ -5,6 +5,7 @@
 #include "dataplane/boot/identity.h"
 #include "dataplane/dhcp/exchange.h"
 #include "dataplane/dhcp/exchange6.h"
+#include "dataplane/dhcp/fqdn.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -147,12 +148,11 @@ boot::Firmware ReadFirmware(const Message6& message) {
   return firmware;
 }
 
-// RFC 4704 4: flags, then a name in labels. The first label counts.
+// RFC 4704 4: flags, then the name.
 config::HostName ReadHostName(const Message6& message) {
   WireReader reader(message.Get(Option6::kClientFqdn));
   reader.Skip(1);
-  const ByteSpan label = reader.Bytes(reader.U8());
-  return FilterHostName(label);
+  return HostNameOfWireName(reader.Rest());
 }
 
 }  // namespace

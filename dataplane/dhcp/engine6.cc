@@ -152,7 +152,8 @@ void Dhcp6Engine::Handle(ByteSpan packet, const ReceiveContext6& context,
                       .now = now,
                       .server_id = server_id_,
                       .out = reply,
-                      .effects = effects};
+                      .effects = effects,
+                      .options = options_};
     effects.reason = Dispatch(exchange);
   }
   counters_.by_reason[static_cast<std::size_t>(effects.reason)].Add();

@@ -19,6 +19,7 @@
 #include "dataplane/config/snapshot.h"
 #include "dataplane/dhcp/engine.h"
 #include "dataplane/dhcp/message6.h"
+#include "dataplane/dhcp/option_set.h"
 #include "dataplane/lease/lease_clock.h"
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/lease/record.h"
@@ -158,6 +159,7 @@ class Dhcp6Engine {
   boot::LoopGuard loops_;
   lease::LeaseEncoder encoder_;
   Message6 message_;
+  OptionSet options_;
 };
 
 }  // namespace slipway::dhcp

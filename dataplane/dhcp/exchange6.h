@@ -17,6 +17,7 @@ struct Dhcp6Engine::Exchange {
   const Duid& server_id;
   MutableByteSpan out;
   Effects6& effects;
+  OptionSet& options;  // filled when the reply is written
 
   // The link: found by interface or by a relay's link-address.
   const config::VlanRecord* vlan = nullptr;

@@ -1,7 +1,5 @@
 #include "dataplane/dhcp/fqdn.h"
 
-#include <algorithm>
-
 #include "dataplane/base/check.h"
 #include "dataplane/dhcp/exchange.h"
 
@@ -38,8 +36,9 @@ config::HostName FirstOfText(std::string_view text) {
   return first;
 }
 
-// RFC 1035 3.1, without compression; a partial name has no root label (RFC 4702 2.3.1).
-config::HostName FirstOfWire(ByteSpan name) {
+}  // namespace
+
+config::HostName HostNameOfWireName(ByteSpan name) noexcept {
   WireReader reader(name);
   config::HostName first;
   while (reader.left() > 0) {
@@ -58,17 +57,12 @@ config::HostName FirstOfWire(ByteSpan name) {
   return first;
 }
 
-void WriteWire(WireWriter& writer, std::string_view name) {
-  while (!name.empty()) {
-    const std::string_view label = name.substr(0, name.find('.'));
-    writer.U8(static_cast<std::uint8_t>(label.size()));
-    writer.Text(label);
-    name.remove_prefix(std::min(name.size(), label.size() + 1));
-  }
-  writer.U8(0);
+NameText FullName(std::string_view hostname, std::string_view domain) noexcept {
+  NameText name;
+  const bool fits = name.Assign(hostname) && (hostname.empty() || domain.empty() ||
+                                              (name.push_back('.') && name.Append(domain)));
+  return fits ? name : NameText();
 }
-
-}  // namespace
 
 config::HostName HostNameOfFqdn(ByteSpan value) noexcept {
   if (value.size() <= kHeaderSize) {
@@ -76,7 +70,7 @@ config::HostName HostNameOfFqdn(ByteSpan value) noexcept {
   }
   const bool wire = (std::to_integer<std::uint8_t>(value[0]) & kWireForm) != 0;
   const ByteSpan name = value.subspan(kHeaderSize);
-  return wire ? FirstOfWire(name) : FirstOfText(AsText(name));
+  return wire ? HostNameOfWireName(name) : FirstOfText(AsText(name));
 }
 
 std::size_t AnswerFqdn(MutableByteSpan out, ByteSpan asked, std::string_view hostname,
@@ -90,18 +84,13 @@ std::size_t AnswerFqdn(MutableByteSpan out, ByteSpan asked, std::string_view hos
                                       ((flags & kServerUpdates) != 0 ? kOverridden : 0)));
   writer.U8(kRcode);
   writer.U8(kRcode);
-  FixedString<limits::kHostnameBytesMax + 1 + 253> name;
-  (void)name.Assign(hostname);
-  if (!hostname.empty() && !domain.empty()) {
-    (void)name.push_back('.');
-    (void)name.Append(domain);
-  }
+  const NameText name = FullName(hostname, domain);
   // In wire form a name takes two bytes more than its text.
   if (name.empty() || name.size() + 2 > kFqdnBytesMax - kHeaderSize) {
     return kHeaderSize;
   }
   if (wire) {
-    WriteWire(writer, name);
+    PutName(name, writer);
   } else {
     writer.Text(name);
   }

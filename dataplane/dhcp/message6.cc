@@ -205,32 +205,6 @@ Result<void> Decode6(ByteSpan packet, Message6& out) noexcept {
   return ReadMessage(inside, static_cast<std::size_t>(inside.data() - packet.data()), out);
 }
 
-FixedVector<std::byte, kWireNameBytesMax> ToWireName(std::string_view name) noexcept {
-  FixedVector<std::byte, kWireNameBytesMax> wire;
-  if (!name.empty() && name.back() == '.') {
-    name.remove_suffix(1);
-  }
-  while (!name.empty()) {
-    const std::size_t dot = name.find('.');
-    const std::string_view label = name.substr(0, dot);
-    // The root's own byte must fit too.
-    if (label.empty() || label.size() > kLabelBytesMax ||
-        wire.size() + 1 + label.size() + 1 > kWireNameBytesMax) {
-      wire.clear();
-      return wire;
-    }
-    (void)wire.push_back(static_cast<std::byte>(label.size()));
-    for (const char c : label) {
-      (void)wire.push_back(static_cast<std::byte>(c));
-    }
-    name = dot == std::string_view::npos ? std::string_view{} : name.substr(dot + 1);
-  }
-  if (!wire.empty()) {
-    (void)wire.push_back(std::byte{0});
-  }
-  return wire;
-}
-
 // ---- Writer6 ----
 
 Writer6::Writer6(MutableByteSpan out, std::size_t bytes_max) noexcept
@@ -274,11 +248,15 @@ void Writer6::Header(MessageType6 type, std::uint32_t xid) noexcept {
 }
 
 bool Writer6::Head(Option6 option, std::size_t bytes) noexcept {
+  const auto code = static_cast<std::uint16_t>(option);
+  if (code < wrote_.size() * 64) {
+    wrote_[code / 64] |= std::uint64_t{1} << (code % 64);
+  }
   if (!writer_.ok() || writer_.left() < kOptionHeaderBytes + bytes) {
     ++left_out_;
     return false;
   }
-  writer_.U16(static_cast<std::uint16_t>(option));
+  writer_.U16(code);
   writer_.U16(static_cast<std::uint16_t>(bytes));
   return true;
 }
@@ -310,13 +288,6 @@ void Writer6::Text(Option6 option, std::string_view value) noexcept {
 void Writer6::Bytes(Option6 option, ByteSpan value) noexcept {
   if (Head(option, value.size())) {
     writer_.Bytes(value);
-  }
-}
-
-void Writer6::Name(Option6 option, std::string_view name) noexcept {
-  const auto wire = ToWireName(name);
-  if (!wire.empty()) {
-    Bytes(option, {wire.data(), wire.size()});
   }
 }
 

@@ -129,8 +129,6 @@ class Writer6 {
   void U32(Option6 option, std::uint32_t value) noexcept;
   void Text(Option6 option, std::string_view value) noexcept;
   void Bytes(Option6 option, ByteSpan value) noexcept;
-  // A fully qualified name in labels. Left out if it is none.
-  void Name(Option6 option, std::string_view name) noexcept;
   void Status(Status6 status, std::string_view message) noexcept;
 
   // An option with others inside, up to End; the caller writes its fixed part by Raw.
@@ -150,6 +148,12 @@ class Writer6 {
 
   [[nodiscard]] std::uint32_t left_out() const noexcept { return left_out_; }
 
+  // It was written, or did not fit.
+  [[nodiscard]] bool Wrote(Option6 option) const noexcept {
+    const auto code = static_cast<std::uint16_t>(option);
+    return code < wrote_.size() * 64 && ((wrote_[code / 64] >> (code % 64)) & 1) != 0;
+  }
+
  private:
   void Relay(MessageType6 type, const RelayHop& hop) noexcept;
   [[nodiscard]] bool Head(Option6 option, std::size_t bytes) noexcept;
@@ -159,10 +163,8 @@ class Writer6 {
   // Where the lengths of open options are: relay messages, then nested ones.
   FixedVector<std::size_t, kRelaysMax6 + 3> open_;
   std::uint32_t left_out_ = 0;
+  // Codes below 256: beyond, the protocol itself writes nothing.
+  std::array<std::uint64_t, 4> wrote_{};
 };
-
-// A name in labels (RFC 1035 3.1) with its root; empty if a label or the whole is too long.
-inline constexpr std::size_t kWireNameBytesMax = 255;
-[[nodiscard]] FixedVector<std::byte, kWireNameBytesMax> ToWireName(std::string_view name) noexcept;
 
 }  // namespace slipway::dhcp

@@ -136,6 +136,7 @@ void OptionSet::Add(const config::Snapshot& snapshot, OptionScope scope, RecordI
 void OptionSet::Collect(const config::Snapshot& snapshot, const OptionPlace& place,
                         const OptionClient& client) noexcept {
   Clear();
+  family_ = client.family;
   if (snapshot.dhcp_options().size() == 0) {
     return;
   }

@@ -86,6 +86,9 @@ class OptionSet {
   // As after a Collect from a snapshot without options.
   [[nodiscard]] bool is_clear() const noexcept { return size_ == 0 && left_out_ == 0; }
 
+  // Of the last Collect.
+  [[nodiscard]] Family family() const noexcept { return family_; }
+
   // nullptr: no scope says anything about it.
   [[nodiscard]] const EffectiveOption* Find(std::uint16_t code) const noexcept;
 
@@ -107,6 +110,7 @@ class OptionSet {
 
   std::array<EffectiveOption, kEffectiveOptionsMax> options_;
   std::size_t size_ = 0;
+  Family family_ = Family::kV4;
   std::array<RecordId, kClassesPerClientMax> classes_;
   std::size_t class_count_ = 0;
   std::uint32_t left_out_ = 0;

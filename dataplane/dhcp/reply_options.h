@@ -1,18 +1,23 @@
-// The order in which options of the network and of operators go into a DHCPv4 reply, and where each
-// value comes from. The writer of replies and the region's listing both walk through here.
+// The order in which options of the network and of operators go into a reply of either family, and
+// where each value comes from. The writer of replies and the region's listing both walk through
+// here.
 //
 // A field of the model counts as an option of its scope, behind one that is set there by hand: a
 // subnet's gateway gives way to option 3 of the subnet, a range, a class or the machine, but not to
 // one of the VLAN.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "dataplane/base/cursor.h"
 #include "dataplane/config/records.h"
+#include "dataplane/dhcp/domain_names.h"
 #include "dataplane/dhcp/option_set.h"
+#include "dataplane/dhcp/options6.h"
 
 namespace slipway::dhcp {
 
@@ -40,6 +45,7 @@ struct NetworkFacts {
 
 // MTUs that are like this need not be told.
 inline constexpr std::uint16_t kUsualMtu = 1500;
+inline constexpr std::uint32_t kRefreshSecondsMin = 600;  // RFC 8415 21.23
 
 // Walks over the options of the network: those that a client cannot do without come first. `wants`
 // says which codes it asked for (the values of others are not even made), `each` takes them.
@@ -49,7 +55,10 @@ class NetworkOptions {
   NetworkOptions(const OptionSet& set, const NetworkFacts& facts, Wants wants, Each each)
       : set_(set), facts_(facts), wants_(wants), each_(each) {}
 
-  void Run() {
+  void Run() { set_.family() == Family::kV4 ? RunV4() : RunV6(); }
+
+ private:
+  void RunV4() {
     const config::SubnetRecord& subnet = facts_.subnet;
     const Ipv4Address mask = Ipv4Mask(subnet.prefix.bits);
     Value(mask.value);
@@ -87,7 +96,32 @@ class NetworkOptions {
     });
   }
 
- private:
+  void RunV6() {
+    const config::SubnetRecord& subnet = facts_.subnet;
+    Choose(Option6::kDnsServers, OptionScope::kSubnet, subnet.id,
+           [&] { Addresses(subnet.dns_servers); });
+    Choose(Option6::kDomainList, OptionScope::kSubnet, subnet.id, [&] {
+      if (!FaultOfDomain(subnet.domain)) {
+        PutName(subnet.domain, writer_);
+      }
+    });
+    Choose(Option6::kSntpServers, OptionScope::kSubnet, subnet.id,
+           [&] { Addresses(subnet.ntp_servers); });
+    Choose(Option6::kNtpServer, OptionScope::kSubnet, subnet.id, [&] {
+      for (const IpAddress& address : subnet.ntp_servers) {
+        if (!address.is_v4()) {
+          writer_.U16(kNtpServerAddress);
+          writer_.U16(sizeof(Ipv6Address::octets));
+          writer_.Bytes(std::as_bytes(std::span(address.v6().octets)));
+        }
+      }
+    });
+    Choose(
+        Option6::kInformationRefreshTime, OptionScope::kGlobal, subnet.id,
+        [&] { writer_.U32(std::max(kRefreshSecondsMin, subnet.lease_seconds)); },
+        OptionOrigin::kComputed);
+  }
+
   void Value(std::uint32_t value) {
     writer_ = WireWriter(bytes_);
     writer_.U32(value);
@@ -95,15 +129,20 @@ class NetworkOptions {
 
   void Addresses(const FixedVector<IpAddress, config::kServersPerSubnetMax>& addresses) {
     for (const IpAddress& address : addresses) {
+      if (address.is_v4() != (set_.family() == Family::kV4)) {
+        continue;
+      }
       if (address.is_v4()) {
         writer_.U32(address.v4().value);
+      } else {
+        writer_.Bytes(std::as_bytes(std::span(address.v6().octets)));
       }
     }
   }
 
   // The operator's option unless the field, which `make` writes, stands nearer to the client.
-  template <typename Make>
-  void Choose(Option option, OptionScope scope, RecordId of, Make make,
+  template <typename Code, typename Make>
+  void Choose(Code option, OptionScope scope, RecordId of, Make make,
               OptionOrigin origin = OptionOrigin::kField) {
     const auto code = static_cast<std::uint16_t>(option);
     const EffectiveOption* set = set_.Find(code);
@@ -155,7 +194,19 @@ void ForEachNetworkOption(const OptionSet& set, const NetworkFacts& facts, Wants
 }
 
 // The codes that ForEachNetworkOption is about.
-[[nodiscard]] constexpr bool IsNetworkOption(std::uint16_t code) noexcept {
+[[nodiscard]] constexpr bool IsNetworkOption(Family family, std::uint16_t code) noexcept {
+  if (family == Family::kV6) {
+    switch (static_cast<Option6>(code)) {
+      case Option6::kDnsServers:
+      case Option6::kDomainList:
+      case Option6::kSntpServers:
+      case Option6::kNtpServer:
+      case Option6::kInformationRefreshTime:
+        return true;
+      default:
+        return false;
+    }
+  }
   switch (static_cast<Option>(code)) {
     case Option::kSubnetMask:
     case Option::kRouter:
@@ -176,8 +227,8 @@ template <typename Wants, typename Each>
 void ForEachOtherOption(const OptionSet& set, Wants wants, Each each) {
   for (const bool always : {true, false}) {
     for (const EffectiveOption& option : set.options()) {
-      if (option.always == always && !option.suppress && !IsNetworkOption(option.code) &&
-          (always || wants(option.code))) {
+      if (option.always == always && !option.suppress &&
+          !IsNetworkOption(set.family(), option.code) && (always || wants(option.code))) {
         each(ReplyOption{.code = option.code,
                          .scope = option.scope,
                          .of = option.of,

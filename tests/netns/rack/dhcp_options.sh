@@ -1,10 +1,12 @@
 #!/bin/bash
-# DHCP options set over the API reach a client that we did not write (udhcpc) in its next exchange,
-# without a restart, by the scope that is nearest; and the command line shows the same set.
+# DHCP options set over the API reach clients that we did not write (udhcpc; ISC dhclient for
+# DHCPv6) in their next exchange, without a restart, by the scope that is nearest; and the command
+# line shows the same set.
 SLIPWAY_LAB=${SLIPWAY_LAB:-slipway-options}
 . "$(dirname "$0")/../../e2e/e2e.sh"
 . "$(dirname "$0")/clients.sh"
 busybox=$(client_program busybox-static bin/busybox) || { echo "FAILED: no busybox"; exit 1; }
+dhclient=$(client_program isc-dhcp-client sbin/dhclient) || { echo "FAILED: no dhclient"; exit 1; }
 e2e_lab
 in_segment="ip netns exec $ns_segment"
 mac=52:54:00:55:00:02
@@ -103,5 +105,69 @@ expected='item 2, character 11: is not an IPv4 address'
 check "a wrong value is refused with the place" refused --option routers --value '10.77.0.1,x'
 expected='message-type (53) cannot be set: the protocol itself says it'
 check "what is the protocol's is refused" refused --option 53 --value 5
+
+# ---- DHCPv6 ----
+lease6=$lab/dhclient6.lease
+cat > "$lab/dhclient6.sh" <<END
+#!/bin/sh
+[ "\$reason" = BOUND6 ] && env | grep '^new_' > "$lease6"
+exit 0
+END
+chmod 0755 "$lab/dhclient6.sh"
+cat > "$lab/dhclient6.conf" <<'END'
+option dhcp6.timezone code 41 = text;
+option dhcp6.aftr code 64 = string;
+option dhcp6.own code 1000 = string;
+send dhcp6.vendor-class 343 5 "rack7";
+also request dhcp6.timezone, dhcp6.own, dhcp6.bootfile-param, dhcp6.sntp-servers;
+END
+# lease6_from: one exchange under a new identity of the same interface.
+lease6_from() {
+  rm -f "$lease6" "$lab/dhclient6.leases"
+  : > "$lab/dhclient6.leases"
+  $in_segment timeout 20 "$dhclient" -6 -1 -v -D LL -cf "$lab/dhclient6.conf" \
+    -sf "$lab/dhclient6.sh" -lf "$lab/dhclient6.leases" -pf "$lab/dhclient6.pid" client0 \
+    > "$lab/dhclient6.log" 2>&1 8>&-
+  kill "$(cat "$lab/dhclient6.pid")" 2> /dev/null
+  [ -s "$lease6" ]
+}
+gets6() { lease6_from && grep -q -x -F -- "new_dhcp6_$1=$2" "$lease6"; }
+gets6_no() { lease6_from && ! grep -q "^new_dhcp6_$1=" "$lease6"; }
+option6() { option --family v6 "$@"; }
+has_link_local() { ip -n "$ns_segment" -6 address show dev client0 scope link | grep inet6 |
+  grep -qv tentative; }
+
+check "a link-local address" wait_for 10 has_link_local
+check "an address for the rack" ip -n "$ns_rack" address add 2001:db8:77::1/64 dev machines0 nodad
+check "an IPv6 network" live subnet create machines6 --vlan machines --cidr 2001:db8:77::/64
+check "with a pool" live range create --subnet machines6 --kind dynamic \
+  --first 2001:db8:77::1:0:0 --last 2001:db8:77::1:ffff:ffff
+check "for all: a time zone" option6 --option posix-timezone --value CET-1CEST
+check "the client gets it" gets6 timezone CET-1CEST
+check "on the VLAN: another" option6 --option posix-timezone --value UTC0 --vlan machines
+check "the client gets that" gets6 timezone UTC0
+check "a class by vendor class" live dhcp-class create racks --vendor-class rack
+check "with another" option6 --option posix-timezone --value EST5 --class racks
+check "the client is in it" gets6 timezone EST5
+check "none for the machine" option6 --option posix-timezone --suppress true --machine node7
+check "and it is gone" gets6_no timezone
+check "boot file parameters" option6 --option boot-file-parameters --value '"quiet", "root=x"' \
+  --machine node7
+check "arrive" gets6 bootfile_param '0:5:71:75:69:65:74:0:6:72:6f:6f:74:3d:78'
+check "an unknown code" option6 --option 1000 --value 0x0102ff --subnet machines6
+check "arrives as it was written" gets6 own 1:2:ff
+check "time servers" option6 --option sntp-servers --value '2001:db8:77::8, 2001:db8:77::9' \
+  --vlan machines
+check "arrive" gets6 sntp_servers '2001:db8:77::8 2001:db8:77::9'
+check "not asked for" gets6_no aftr
+check "but always" option6 --option aftr-name --value aftr.example --always true --vlan machines
+check "arrives" gets6 aftr 4:61:66:74:72:7:65:78:61:6d:70:6c:65:0
+shown6() {
+  [ "$(slipway -o json dhcp options node7 --family v6 --vendor-class rack7 | jq --raw-output \
+    ".items[] | select(.code == $1 and .state == \"$2\") | .of_name")" = "$3" ]
+}
+check "the command line shows the same set" shown6 60 effective node7
+check "and what is suppressed" shown6 41 suppressed node7
+
 check "nothing was allocated on a sealed shard" test \
   "$(rack_metric slipway_sealed_allocations_total)" = 0

@@ -95,6 +95,24 @@ TEST_F(DhcpOptionsTest, ClassesDependOnTheQuestion) {
   EXPECT_EQ(json::serialize(both.at("classes")), R"(["port","uefi"])");
 }
 
+TEST_F(DhcpOptionsTest, TheOtherFamilyHasItsOwnSet) {
+  Make("subnets", R"({"name":"s6","vlan":"v1","cidr":"2001:db8::/64",
+                      "dns_servers":["2001:db8::2"],"ntp_servers":["2001:db8::3"],
+                      "domain":"lab.example","lease_seconds":900})");
+  Make("dhcp-options", R"({"family":"v6","option":"posix-timezone","value":"CET-1","vlan":"v1"})");
+  Make("dhcp-options", R"({"family":"v6","option":"ntp-servers","value":"ntp.example",
+                           "machine":"m1"})");
+  Make("dhcp-options", R"({"option":"root-path","value":"/v4"})");
+  const json::object answer = Ask("?family=v6&subnet=s6");
+  EXPECT_EQ(Of(answer, 23), "2001:db8::2 subnet effective");
+  EXPECT_EQ(Of(answer, 24), "lab.example subnet effective");
+  EXPECT_EQ(Of(answer, 31), "2001:db8::3 subnet effective");
+  EXPECT_EQ(Of(answer, 32), "900 subnet effective");
+  EXPECT_EQ(Of(answer, 41), "CET-1 vlan effective");
+  EXPECT_EQ(Of(answer, 56), "ntp.example machine effective");
+  EXPECT_EQ(Of(answer, 17), "");
+}
+
 TEST_F(DhcpOptionsTest, MachinesAreFoundByMacToo) {
   EXPECT_EQ(TextOf(Ask("", "52:54:00:00:00:01"), "mac"), "52:54:00:00:00:01");
 }

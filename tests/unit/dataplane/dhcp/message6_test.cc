@@ -187,20 +187,5 @@ TEST(Message6Test, LeavesOutAndCountsWhatDoesNotFit) {
   EXPECT_TRUE(message.Has(Option6::kRapidCommit));
 }
 
-TEST(WireNameTest, WritesLabelsOrNothing) {
-  const auto hex = [](std::string_view name) {
-    const auto wire = ToWireName(name);
-    return Hex({wire.data(), wire.size()});
-  };
-  EXPECT_EQ(hex("rack.test"), "047261636b047465737400");
-  EXPECT_EQ(hex("rack.test."), "047261636b047465737400");
-  EXPECT_EQ(hex(""), "");
-  EXPECT_EQ(hex("a..b"), "");
-  EXPECT_EQ(hex(std::string(64, 'a')), "");
-  EXPECT_EQ(hex(std::string(63, 'a')).size(), 2 * 65U);
-  const std::string label(63, 'a');
-  EXPECT_EQ(hex(label + "." + label + "." + label + "." + label), "");
-}
-
 }  // namespace
 }  // namespace slipway::dhcp

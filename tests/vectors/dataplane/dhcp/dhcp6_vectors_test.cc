@@ -1,5 +1,6 @@
 // Each tests/vectors/dhcp6/<case>.hex is a client's or relay's message; <case>.expect says how it
-// is decoded and what the standard test rack answers, byte for byte. SLIPWAY_RECORD_VECTORS=1
+// is decoded and what the standard test rack answers, byte for byte; those named options-... meet
+// one whose operators have set options. SLIPWAY_RECORD_VECTORS=1
 // writes the .expect files anew: review the difference.
 #include <gtest/gtest.h>
 
@@ -12,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/dhcp/option_value.h"
 #include "tests/support/dhcp6_lab.h"
 
 namespace slipway::dhcp {
@@ -61,6 +63,40 @@ std::string Describe(const Message6& message) {
   return text;
 }
 
+config::SnapshotRef RackWithOptions() {
+  test::BootLab lab;
+  test::Dhcp6Lab::AddNetworks(lab);
+  config::RecordId id = 1;
+  const auto set = [&](config::OptionScope scope, config::RecordId of, std::uint16_t code,
+                       std::string_view text, bool always = false) {
+    std::array<std::byte, limits::kDhcpOptionBytesMax> value{};
+    const auto size = EncodeOptionValue(Family::kV6, FindOption(Family::kV6, code), text, value);
+    lab.Put(config::DhcpOptionRecord{.id = id++,
+                                     .scope = scope,
+                                     .of = of,
+                                     .family = Family::kV6,
+                                     .code = code,
+                                     .always = always,
+                                     .value = ByteSpan(value).first(size.value_or(0))});
+  };
+  config::DhcpClassRecord port;
+  port.id = 700;
+  port.name = std::string_view("port");
+  for (const char c : std::string_view("eth0")) {
+    (void)port.circuit_id.push_back(static_cast<std::byte>(c));
+  }
+  lab.Put(port);
+  using enum config::OptionScope;
+  set(kGlobal, 0, 41, "CET-1CEST");
+  set(kGlobal, 0, 64, "aftr.rack.test", true);
+  set(kVlan, test::kVlan, 56, "2001:db8:77::7, ntp.rack.test");
+  set(kSubnet, test::kSubnet6, 23, "2001:db8:77::8, 2001:db8:77::9");
+  set(kSubnet, test::kSubnet6, 60, "\"root=/dev/vda\", \"quiet\"");
+  set(kRange, test::kRange6, 17, "42623: 1=\"http://[2001:db8:77::1]/onie\"");
+  set(kClass, 700, 300, "0x0102ff");
+  return lab.Finish();
+}
+
 std::string Answer(test::Dhcp6Lab& lab, const std::vector<std::byte>& packet) {
   auto request = std::make_unique<Message6>();
   std::string text = "# decoded\n";
@@ -94,6 +130,9 @@ TEST_P(Dhcp6VectorsTest, IsDecodedAndAnsweredAsRecorded) {
   const std::vector<std::byte> packet = test::ReadHex(base + ".hex");
   ASSERT_FALSE(packet.empty());
   test::Dhcp6Lab lab;
+  if (GetParam().starts_with("options-")) {
+    lab.Use(RackWithOptions());
+  }
   const std::string text = Answer(lab, packet);
   if (std::getenv("SLIPWAY_RECORD_VECTORS") != nullptr) {
     std::ofstream(base + ".expect") << text;

@@ -149,8 +149,7 @@ void CreateMany(Api& api, Call call, json::array& array) {
   if (!kind || !model::InfoOf(*kind).stored) {
     problems.push_back({.field = "kind",
                         .problem = "is not a kind of the model",
-                        .cure = "fabric, vlan, subnet, range, machine, interface, image, rack or "
-                                "served-interface"});
+                        .cure = "see 'kinds' in docs/model.md, or /v1/openapi.json"});
   }
   if (!problems.empty()) {
     return problems;

@@ -259,7 +259,7 @@ Done DeleteCommand(Context& context, const Noun& noun, const std::vector<std::st
   for (const std::string& id : ids) {
     json::object operation;
     operation["verb"] = "delete";
-    operation["kind"] = noun.name;
+    operation["kind"] = noun.plural;
     operation["id"] = id;
     operations.push_back(std::move(operation));
   }

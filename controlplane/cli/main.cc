@@ -65,7 +65,12 @@ class Commands {
 
   void AddAll() {
     for (const Noun& noun : Nouns()) {
-      CLI::App* const group = Group(std::string(noun.name), std::string(noun.summary));
+      CLI::App* const group =
+          noun.under.empty()
+              ? Group(std::string(noun.name), std::string(noun.summary))
+              : app_.get_subcommand(std::string(noun.under))
+                    ->add_subcommand(std::string(noun.name), std::string(noun.summary));
+      group->require_subcommand(1);
       AddList(*group, noun);
       AddShow(*group, noun);
       if (noun.creates) {

@@ -163,6 +163,25 @@ constexpr FieldOption kDhcpOptionOptions[] = {
      "Not sent here, whatever wider scopes say: true or false"},
     kDescription};
 
+constexpr Column kPairColumns[] = {{"ID", "id"},
+                                   {"NAME", "name"},
+                                   {"RACK A", "rack_a"},
+                                   {"RACK B", "rack_b"},
+                                   {"MCLT", "mclt_seconds"},
+                                   {"FORMED", "formed"},
+                                   {"DOWN", "down"},
+                                   {"SINCE", "down_time", Cell::kTime}};
+constexpr FieldOption kPairOptions[] = {
+    {"--rack-a", "rack_a", kText, true, false, "The rack that served first, id or name"},
+    {"--rack-b", "rack_b", kText, true, false, "The other one, id or name"},
+    {"--address-a", "address_a", kText, true, true, "Where rack B reaches rack A: ADDRESS[:PORT]"},
+    {"--address-b", "address_b", kText, true, true, "Where rack A reaches rack B: ADDRESS[:PORT]"},
+    {"--mclt-seconds", "mclt_seconds", kNumber, false, false,
+     "What either promises at most while it is alone"},
+    {"--auto-partner-down-seconds", "auto_partner_down_seconds", kNumber, false, true,
+     "Declare a rack down that is away for so long; 0: only a person does"},
+    kDescription};
+
 constexpr Noun kNouns[] = {
     {"machine", "machines", "hostname", "Machines", kMachineColumns, kMachineOptions, true,
      "mac origin boot_target"},
@@ -185,6 +204,8 @@ constexpr Noun kNouns[] = {
      kDhcpOptionColumns, kDhcpOptionOptions, true,
      "scope vlan subnet range class machine family option"},
     {"rack", "racks", "name", "Rack controllers", kRackColumns, {}, false, "state"},
+    {"pair", "rack-pairs", "name", "Two racks that serve VLANs together", kPairColumns,
+     kPairOptions, true, "rack_a rack_b down", "rack"},
 };
 
 }  // namespace

@@ -28,8 +28,9 @@ struct Noun {
   std::string_view summary;
   std::span<const Column> columns;
   std::span<const FieldOption> options;
-  bool creates = true;       // has create, set and delete
-  std::string_view filters;  // list options, separated by spaces: fields of the kind
+  bool creates = true;          // has create, set and delete
+  std::string_view filters;     // list options, separated by spaces: fields of the kind
+  std::string_view under = {};  // the noun before it that it is a verb of: `rack pair list`
 };
 
 [[nodiscard]] std::span<const Noun> Nouns() noexcept;

@@ -230,9 +230,30 @@ struct DhcpOption {
   friend bool operator==(const DhcpOption&, const DhcpOption&) = default;
 };
 
+// Two racks that serve VLANs together (docs/adr/0009-pair-of-racks.md). rack_a is the founder: side
+// 0 of the pair, which served first. What follows `description` is kept by the region.
+struct RackPair {
+  std::string name;
+  EntityId rack_a;
+  EntityId rack_b;
+  std::string address_a;  // where its partner reaches rack_a: "10.0.0.2:5252"
+  std::string address_b;
+  std::uint32_t mclt_seconds = 3600;
+  std::uint32_t auto_partner_down_seconds = 0;  // 0: only a person says that a rack is down
+  std::string description;
+  bool formed = false;     // both have been in state normal
+  std::uint64_t term = 0;  // of the last word that one of them is down; only grows
+  EntityId down;           // which of them; not set: neither is
+  bool survivor_stale = false;
+  std::string down_reason;
+  std::string down_time;  // RFC 3339
+
+  friend bool operator==(const RackPair&, const RackPair&) = default;
+};
+
 // The index of an alternative is its Kind.
 using Entity = std::variant<Fabric, Vlan, Subnet, AddressRange, Machine, Interface, BootImage, Rack,
-                            ServedInterface, DhcpClass, DhcpOption>;
+                            ServedInterface, DhcpClass, DhcpOption, RackPair>;
 
 static_assert(std::variant_size_v<Entity> == kStoredKindCount);
 

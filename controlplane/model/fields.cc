@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint64_t kDescriptionMax = 1'024;
 constexpr std::uint64_t kSmallTextMax = 256;
 constexpr std::uint64_t kOptionTextMax = 4'096;
+constexpr std::uint64_t kEndpointTextMax = 64;
 
 constexpr std::string_view kUnknownPolicies[] = {"ignore", "local", "wait", "enlist"};
 constexpr std::string_view kAdvertisements[] = {"off", "no-router-here", "full"};
@@ -307,10 +308,38 @@ constexpr Field kDhcpOptionFields[] = {
                                  "Not sent here, whatever wider scopes say. Takes no value."),
 };
 
+constexpr Field kRackPairFields[] = {
+    Name<&RackPair::name>("name", kOptional, "Unique among pairs; the id if not given."),
+    Text<&RackPair::description>("description", kOptional, kDescriptionMax, "For people."),
+    Ref<&RackPair::rack_a>("rack_a", kFixed, Kind::kRack,
+                           "The founder: the one that served first. It gives the even addresses."),
+    Ref<&RackPair::rack_b>("rack_b", kFixed, Kind::kRack, "The other one."),
+    Text<&RackPair::address_a>("address_a", kRequired, kEndpointTextMax,
+                               "Where rack_b reaches rack_a: 10.0.0.2, 10.0.0.2:5252 or "
+                               "[2001:db8::2]:5252."),
+    Text<&RackPair::address_b>("address_b", kRequired, kEndpointTextMax,
+                               "Where rack_a reaches rack_b."),
+    Number<&RackPair::mclt_seconds>("mclt_seconds", kImmutable, 30, 86'400,
+                                    "What either rack promises at most while it is alone."),
+    Number<&RackPair::auto_partner_down_seconds>(
+        "auto_partner_down_seconds", kOptional, 0, 604'800,
+        "Declare a rack down that was away from the region and its partner for so long; 0: only a "
+        "person does."),
+    Plain<&RackPair::formed>("formed", kBool, kReadOnly, "Both have been in state normal."),
+    Number<&RackPair::term>("term", kReadOnly, 0, UINT64_MAX,
+                            "Grows with each word that a rack is down."),
+    Ref<&RackPair::down>("down", kReadOnly, Kind::kRack, "The rack that is declared down."),
+    Plain<&RackPair::survivor_stale>("survivor_stale", kBool, kReadOnly,
+                                     "The other one was declared down before, and the two have "
+                                     "not met since."),
+    Text<&RackPair::down_reason>("down_reason", kReadOnly, kDescriptionMax, "Why."),
+    Text<&RackPair::down_time>("down_time", kReadOnly, 40, "Since when, RFC 3339."),
+};
+
 constexpr std::array<std::span<const Field>, kStoredKindCount> kTables = {
-    kFabricFields,          kVlanFields,      kSubnetFields,    kRangeFields,
-    kMachineFields,         kInterfaceFields, kImageFields,     kRackFields,
-    kServedInterfaceFields, kDhcpClassFields, kDhcpOptionFields};
+    kFabricFields,          kVlanFields,      kSubnetFields,     kRangeFields,
+    kMachineFields,         kInterfaceFields, kImageFields,      kRackFields,
+    kServedInterfaceFields, kDhcpClassFields, kDhcpOptionFields, kRackPairFields};
 
 // Every alternative of Entity is at the variant's address in effect: this gives the struct.
 const void* StructOf(const Entity& entity) {

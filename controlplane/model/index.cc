@@ -68,6 +68,11 @@ struct ReferenceLister {
     AddRef(refs, Kind::kDhcpClass, option.dhcp_class);
     AddRef(refs, Kind::kMachine, option.machine);
   }
+
+  void operator()(const RackPair& pair) const {
+    AddRef(refs, Kind::kRack, pair.rack_a);
+    AddRef(refs, Kind::kRack, pair.rack_b);
+  }
 };
 
 struct NameGetter {
@@ -100,6 +105,8 @@ struct NameGetter {
     return (target.id.is_set() ? FormatId(target.kind, target.id) : std::string("global")) +
            (option.family == Family::kV4 ? "/v4/" : "/v6/") + std::to_string(option.code);
   }
+
+  std::string operator()(const RackPair& pair) const { return pair.name; }
 };
 
 }  // namespace

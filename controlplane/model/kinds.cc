@@ -20,6 +20,7 @@ constexpr std::array<KindInfo, kKindCount> kKinds = {{
     {Kind::kServedInterface, "served-interface", "served-interfaces", "srv", "m/srv/", "", true},
     {Kind::kDhcpClass, "dhcp-class", "dhcp-classes", "cls", "m/cls/", "name", true},
     {Kind::kDhcpOption, "dhcp-option", "dhcp-options", "opt", "m/opt/", "", true},
+    {Kind::kRackPair, "rack-pair", "rack-pairs", "pair", "m/pair/", "name", true},
     {Kind::kEvent, "event", "events", "evt", "", "", false},
 }};
 

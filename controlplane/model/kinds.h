@@ -27,11 +27,12 @@ enum class Kind : std::uint8_t {
   kServedInterface,
   kDhcpClass,
   kDhcpOption,
+  kRackPair,
   kEvent,
 };
 
-inline constexpr std::size_t kKindCount = 12;
-inline constexpr std::size_t kStoredKindCount = 11;
+inline constexpr std::size_t kKindCount = 13;
+inline constexpr std::size_t kStoredKindCount = 12;
 
 struct KindInfo {
   Kind kind = Kind::kFabric;

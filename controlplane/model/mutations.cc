@@ -27,7 +27,8 @@ constexpr std::array<std::size_t, kStoredKindCount> kCountMax = {
     kRacksMax,
     kRacksMax* limits::kServedInterfacesMax,
     limits::kDhcpClassesMax,
-    limits::kDhcpOptionsMax};
+    limits::kDhcpOptionsMax,
+    kRacksMax / 2};
 
 std::string GuardKey(EntityRef ref) { return "g/" + StoreKey(ref.kind, ref.id).substr(2); }
 
@@ -162,13 +163,18 @@ void Plan::WriteGuards(EntityRef ref, const Entity* before, const Entity* after)
 
 // Rules that look at siblings hold only if no sibling changes at the same time.
 void Plan::CompareFor(EntityRef ref, const Row* before, const Entity* after) {
-  if (after == nullptr) {
-    return;
-  }
   const auto freeze = [&](EntityRef parent) {
     CompareKey(GuardKey(parent), index_.GuardOf(parent), false);
     Write(GuardKey(parent), "");
   };
+  if (after == nullptr) {
+    if (ref.kind == Kind::kRackPair) {
+      // The two racks must still have no VLAN in common.
+      freeze({.kind = Kind::kRack, .id = before->as<RackPair>().rack_a});
+      freeze({.kind = Kind::kRack, .id = before->as<RackPair>().rack_b});
+    }
+    return;
+  }
   if (const auto* subnet = std::get_if<Subnet>(after)) {
     if (before == nullptr) {
       const Vlan* vlan = index_.Get<Vlan>(Kind::kVlan, subnet->vlan);
@@ -179,6 +185,14 @@ void Plan::CompareFor(EntityRef ref, const Row* before, const Entity* after) {
     }
   } else if (const auto* range = std::get_if<AddressRange>(after)) {
     freeze({.kind = Kind::kSubnet, .id = range->subnet});
+  } else if (const auto* served = std::get_if<ServedInterface>(after)) {
+    // Whose racks are one, or a pair; and what the two of a pair both serve.
+    freeze({.kind = Kind::kRack, .id = served->rack});
+    freeze({.kind = Kind::kVlan, .id = served->vlan});
+  } else if (const auto* vlan = std::get_if<Vlan>(after)) {
+    if (before != nullptr && before->as<Vlan>().dhcp != vlan->dhcp) {
+      freeze(ref);
+    }
   } else if (const auto* interface = std::get_if<Interface>(after)) {
     for (const Reservation& each : ReservationsOf(*interface)) {
       if (each.address.is_set()) {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "controlplane/model/dhcp.h"
+#include "controlplane/model/pair.h"
 #include "dataplane/base/limits.h"
 
 namespace slipway::model {
@@ -98,6 +100,7 @@ class Checker {
   void operator()(const ServedInterface& served);
   void operator()(const DhcpClass& dhcp_class);
   void operator()(const DhcpOption& option);
+  void operator()(const RackPair& pair);
 
   Problems Take() { return std::move(problems_); }
 
@@ -110,6 +113,9 @@ class Checker {
   void OptionValue(const DhcpOption& option);
   void OptionTarget(const DhcpOption& option);
   void OptionBound(const DhcpOption& option);
+  void OneRackOrAPair(std::string_view field, EntityId vlan, std::set<EntityId> racks);
+  void PairedRack(std::string_view field, EntityId rack_id);
+  void PairAddress(std::string_view field, std::string_view text);
 
   const ModelIndex& index_;
   const EntityRef self_;
@@ -151,6 +157,35 @@ void Checker::operator()(const Vlan& vlan) {
       Taken("vid", std::to_string(vlan.vid), {.kind = Kind::kVlan, .id = id},
             "choose another id, or another fabric");
     }
+  }
+  if (vlan.dhcp == DhcpMode::kOn) {
+    OneRackOrAPair("dhcp", self_.id, {});
+  }
+}
+
+// Racks that do not know of each other would give one address twice. `racks`: those that serve the
+// VLAN besides the ones that do so already.
+void Checker::OneRackOrAPair(std::string_view field, EntityId vlan, std::set<EntityId> racks) {
+  for (const EntityId id :
+       index_.ChildrenOf({.kind = Kind::kVlan, .id = vlan}, Kind::kServedInterface)) {
+    const auto* served = index_.Get<ServedInterface>(Kind::kServedInterface, id);
+    if (served != nullptr && id != self_.id) {
+      racks.insert(served->rack);
+    }
+  }
+  if (racks.size() < 2) {
+    return;
+  }
+  const Row* pair = PairOfRack(index_, *racks.begin());
+  const bool paired = pair != nullptr && racks.size() == 2 &&
+                      PartnerOf(pair->as<RackPair>(), *racks.begin()) == *std::next(racks.begin());
+  if (!paired) {
+    Wrong(field,
+          Describe(index_, {.kind = Kind::kVlan, .id = vlan}) + " would be served by " +
+              Describe(index_, {.kind = Kind::kRack, .id = *racks.begin()}) + " and " +
+              Describe(index_, {.kind = Kind::kRack, .id = *std::next(racks.begin())}) +
+              ", which are no pair",
+          "make them a pair first, or set the VLAN's dhcp to proxy or off");
   }
 }
 
@@ -368,7 +403,10 @@ void Checker::operator()(const Rack& rack) {
 
 void Checker::operator()(const ServedInterface& served) {
   (void)Reference<Rack>("rack", Kind::kRack, served.rack);
-  (void)Reference<Vlan>("vlan", Kind::kVlan, served.vlan);
+  const Vlan* vlan = Reference<Vlan>("vlan", Kind::kVlan, served.vlan);
+  if (vlan != nullptr && vlan->dhcp == DhcpMode::kOn) {
+    OneRackOrAPair("vlan", served.vlan, {served.rack});
+  }
   const auto bad = [](char c) { return c == '/' || c == ' ' || c == ':'; };
   if (served.name.empty() || std::ranges::any_of(served.name, bad)) {
     Wrong("name", "\"" + served.name + "\" is not the name of a network interface",
@@ -497,6 +535,48 @@ void Checker::operator()(const DhcpOption& option) {
   }
 }
 
+void Checker::PairedRack(std::string_view field, EntityId rack_id) {
+  const Rack* rack = Reference<Rack>(field, Kind::kRack, rack_id);
+  const bool is_new = index_.Find(self_.kind, self_.id) == nullptr;
+  if (rack != nullptr && is_new && rack->state != RackState::kEnrolled) {
+    Wrong(field, rack->name + " is revoked", "choose a rack that is enrolled");
+  }
+  for (const EntityId id :
+       index_.ChildrenOf({.kind = Kind::kRack, .id = rack_id}, Kind::kRackPair)) {
+    if (id != self_.id) {
+      Taken(field, rack->name, {.kind = Kind::kRackPair, .id = id}, "a rack is in one pair");
+    }
+  }
+}
+
+void Checker::PairAddress(std::string_view field, std::string_view text) {
+  if (!ParsePairEndpoint(text)) {
+    Wrong(field, "\"" + std::string(text) + "\" is not an address of one host",
+          "write it as 10.0.0.2, 10.0.0.2:5252 or [2001:db8::2]:5252; no names, as a pair does "
+          "not depend on DNS");
+  }
+}
+
+void Checker::operator()(const RackPair& pair) {
+  constexpr std::uint32_t kAutoSecondsMin = 60;
+  UniqueName(pair.name);
+  if (pair.rack_a == pair.rack_b) {
+    Wrong("rack_b", "is the same as rack_a", "a pair is two racks");
+    return;
+  }
+  PairedRack("rack_a", pair.rack_a);
+  PairedRack("rack_b", pair.rack_b);
+  PairAddress("address_a", pair.address_a);
+  PairAddress("address_b", pair.address_b);
+  if (pair.address_a == pair.address_b) {
+    Wrong("address_b", "is the same as address_a", "give each rack's own");
+  }
+  if (pair.auto_partner_down_seconds != 0 && pair.auto_partner_down_seconds < kAutoSecondsMin) {
+    Wrong("auto_partner_down_seconds", "is less than a minute",
+          "give at least 60: racks restart, and links come back; 0: only a person says it");
+  }
+}
+
 // The subnet whose network holds the address, if there is exactly one (on the VLAN, if it is set).
 EntityId FindSubnet(const ModelIndex& index, EntityId vlan, const IpAddress& address) {
   EntityId found;
@@ -572,6 +652,8 @@ std::string* NameMember(Entity& entity) {
       return &std::get<Machine>(entity).hostname;
     case Kind::kDhcpClass:
       return &std::get<DhcpClass>(entity).name;
+    case Kind::kRackPair:
+      return &std::get<RackPair>(entity).name;
     default:
       return nullptr;
   }
@@ -603,6 +685,19 @@ Problems WhyNotDelete(const ModelIndex& index, EntityRef ref) {
                         .cure = "delete or change those first",
                         .taken = true});
   }
+  // Without a pair each of them gives every address: never both of one VLAN.
+  if (const auto* pair = index.Get<RackPair>(ref.kind, ref.id); pair != nullptr) {
+    const auto shared = SharedVlans(index, *pair);
+    if (!shared.empty()) {
+      problems.push_back(
+          {.field = "id",
+           .problem =
+               "both racks serve " + Describe(index, {.kind = Kind::kVlan, .id = *shared.begin()}) +
+               (shared.size() > 1 ? " and " + std::to_string(shared.size() - 1) + " more" : ""),
+           .cure = "say which rack goes on: delete the served interfaces of the other one first",
+           .taken = true});
+    }
+  }
   return problems;
 }
 
@@ -629,6 +724,9 @@ std::vector<UniqueKey> UniqueKeysOf(EntityRef ref, const Entity& entity) {
     AddKey(keys, "srv/" + NameOf(entity), "name");
   } else if (std::holds_alternative<DhcpOption>(entity)) {
     AddKey(keys, "dhcpopt/" + NameOf(entity), "option");
+  } else if (const auto* pair = std::get_if<RackPair>(&entity)) {
+    AddKey(keys, "pairrack/" + FormatId(Kind::kRack, pair->rack_a), "rack_a");
+    AddKey(keys, "pairrack/" + FormatId(Kind::kRack, pair->rack_b), "rack_b");
   }
   return keys;
 }
@@ -651,6 +749,12 @@ void Complete(const ModelIndex& index, EntityRef ref, const Entity* before, Enti
     if (const auto name = FindOptionName(option->family, option->option)) {
       option->code = name->code;
       option->option = OptionText(option->family, name->code);
+    }
+  } else if (auto* pair = std::get_if<RackPair>(&entity)) {
+    for (std::string* text : {&pair->address_a, &pair->address_b}) {
+      if (const auto endpoint = ParsePairEndpoint(*text)) {
+        *text = FormatPairEndpoint(*endpoint);
+      }
     }
   }
 }

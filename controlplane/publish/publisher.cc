@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "controlplane/model/dhcp.h"
+#include "controlplane/model/pair.h"
 #include "controlplane/publish/publisher_state.h"
 #include "dataplane/base/check.h"
 
@@ -50,6 +51,9 @@ bool Publisher::State::Sees(const ModelIndex& index, std::uint64_t rack_id, cons
       return true;
     case Kind::kDhcpOption:
       return SeesOption(index, rack, row.as<model::DhcpOption>());
+    case Kind::kRackPair:
+      return row.as<model::RackPair>().rack_a.value == rack_id ||
+             row.as<model::RackPair>().rack_b.value == rack_id;
     default:
       return false;
   }
@@ -385,6 +389,62 @@ void Publisher::State::OnInterface(const ModelIndex& model_index, const ModelCha
   }
 }
 
+RecordBody Publisher::State::BodyFor(const ModelIndex& model_index, std::uint64_t rack_id,
+                                     const model::Row& row) {
+  if (model::KindOf(row.entity) != Kind::kRackPair) {
+    return EncodeEntity(encoder, row.id.value, row.entity);
+  }
+  auto body = EncodePair(encoder, model_index, row, {rack_id});
+  SLIP_CHECK(body.has_value());  // between revisions what is referred to exists
+  return *std::move(body);
+}
+
+void Publisher::State::RefreshPair(const ModelIndex& model_index, EntityId rack_id) {
+  const auto found = racks.find(rack_id.value);
+  if (found == racks.end()) {
+    return;
+  }
+  RackState& rack = found->second;
+  std::optional<std::pair<RecordKey, RecordBody>> now;
+  if (const model::Row* row = model::PairOfRack(model_index, rack_id); row != nullptr) {
+    if (auto body = EncodePair(encoder, model_index, *row, rack_id)) {
+      now.emplace(KeyOf({.kind = Kind::kRackPair, .id = row->id}), *std::move(body));
+    }
+  }
+  const RecordBody* const before = rack.pair ? &rack.pair->second : nullptr;
+  const RecordBody* const after = now ? &now->second : nullptr;
+  if (before != nullptr && after != nullptr && rack.pair->first == now->first) {
+    Emit(rack, now->first, before, after);
+  } else {
+    if (before != nullptr) {
+      Emit(rack, rack.pair->first, before, nullptr);
+    }
+    if (after != nullptr) {
+      Emit(rack, now->first, nullptr, after);
+    }
+  }
+  rack.pair = std::move(now);
+  touched.insert(rack_id.value);
+}
+
+void Publisher::State::RefreshPairOf(const ModelIndex& model_index, EntityId rack_id) {
+  const model::Row* row = model::PairOfRack(model_index, rack_id);
+  if (row != nullptr) {
+    RefreshPair(model_index, rack_id);
+    RefreshPair(model_index, model::PartnerOf(row->as<model::RackPair>(), rack_id));
+  }
+}
+
+void Publisher::State::OnPair(const ModelIndex& model_index, const ModelChange& change) {
+  for (const auto* entity : {&change.before, &change.after}) {
+    if (*entity) {
+      const auto& pair = std::get<model::RackPair>(**entity);
+      RefreshPair(model_index, pair.rack_a);
+      RefreshPair(model_index, pair.rack_b);
+    }
+  }
+}
+
 bool Publisher::State::Publish(RackState& rack, store::Revision revision) {
   std::erase_if(rack.pending, [](const auto& item) {
     return item.second.before == item.second.after;  // came and went within the revision
@@ -445,7 +505,11 @@ void Publisher::Load(const ModelIndex& index) {
   }
   // Each entity is encoded once, whatever the number of racks.
   for (std::uint8_t table = 1; table <= config::kTableMax; ++table) {
-    for (const auto& [id, row] : index.All(KindOfTable(static_cast<config::Table>(table)))) {
+    const Kind kind = KindOfTable(static_cast<config::Table>(table));
+    if (kind == Kind::kRackPair) {
+      continue;  // each rack sees another record of it
+    }
+    for (const auto& [id, row] : index.All(kind)) {
       const RecordBody body = EncodeEntity(state.encoder, id.value, row.entity);
       for (auto& [rack_id, rack] : state.racks) {
         if (State::Sees(index, rack_id, rack, row)) {
@@ -456,6 +520,11 @@ void Publisher::Load(const ModelIndex& index) {
       }
     }
   }
+  for (auto& [id, rack] : state.racks) {
+    state.RefreshPair(index, {id});
+    rack.pending.clear();
+  }
+  state.touched.clear();
   for (auto& [id, rack] : state.racks) {
     rack.working.generation = {.epoch = state.epoch, .number = index.revision()};
     rack.published = rack.working;
@@ -479,9 +548,15 @@ void Publisher::OnChange(const ModelIndex& index, const ModelChange& change) {
   }
   switch (change.ref.kind) {
     case Kind::kRack:
-      return state_->OnRack(index, change);
+      state_->OnRack(index, change);
+      return state_->RefreshPairOf(index, change.ref.id);
     case Kind::kServedInterface:
-      return state_->OnServed(index, change);
+      state_->OnServed(index, change);
+      return state_->RefreshPairOf(
+          index,
+          std::get<model::ServedInterface>(change.after ? *change.after : *change.before).rack);
+    case Kind::kRackPair:
+      return state_->OnPair(index, change);
     case Kind::kVlan:
       return state_->Change(index, change, state_->RacksOf(change.ref.id));
     case Kind::kSubnet:

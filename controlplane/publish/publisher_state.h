@@ -37,7 +37,8 @@ struct RackState {
   RackStatus working;                    // with the changes of the revision under way
   std::map<model::EntityId, int> vlans;  // served: how many interfaces serve it
   std::map<RecordKey, PendingRecord> pending;
-  bool is_new = false;  // its first generation is a snapshot
+  bool is_new = false;                                   // its first generation is a snapshot
+  std::optional<std::pair<RecordKey, RecordBody>> pair;  // as it is in `working`
   std::deque<RingDelta> ring;
   std::size_t ring_bytes = 0;
   std::vector<SnapshotCursor*> cursors;
@@ -82,6 +83,11 @@ struct Publisher::State {
   void OptionsOf(const model::ModelIndex& index, const model::ModelChange& change,
                  const RackSet& rack_ids);
   void OnRack(const model::ModelIndex& index, const model::ModelChange& change);
+  // The pair that the rack is one of, and the one that its partner is: what a rack sees of it
+  // changes with the pair, with the partner and with what either serves.
+  void OnPair(const model::ModelIndex& index, const model::ModelChange& change);
+  void RefreshPairOf(const model::ModelIndex& index, model::EntityId rack);
+  void RefreshPair(const model::ModelIndex& index, model::EntityId rack);
   void OnServed(const model::ModelIndex& index, const model::ModelChange& change);
   void OnSubnet(const model::ModelIndex& index, const model::ModelChange& change);
   void OnRange(const model::ModelIndex& index, const model::ModelChange& change);
@@ -91,6 +97,9 @@ struct Publisher::State {
   void UnbindVlan(const model::ModelIndex& index, RackState& rack, model::EntityId vlan);
   void VlanContent(const model::ModelIndex& index, RackState& rack, model::EntityId vlan,
                    bool appears);
+  // The record of an entity that the rack sees.
+  [[nodiscard]] RecordBody BodyFor(const model::ModelIndex& index, std::uint64_t rack_id,
+                                   const model::Row& row);
   // True if the rack's generation has moved.
   bool Publish(RackState& rack, store::Revision revision);
   [[nodiscard]] RackSet AllRacks() const;

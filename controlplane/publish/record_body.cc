@@ -1,6 +1,7 @@
 #include "controlplane/publish/record_body.h"
 
 #include "controlplane/model/dhcp.h"
+#include "controlplane/model/pair.h"
 #include "dataplane/base/check.h"
 
 namespace slipway::publish {
@@ -154,6 +155,8 @@ struct Encoding {
   ByteSpan operator()(const model::Fabric&) const { return {}; }
 
   ByteSpan operator()(const model::Rack&) const { return {}; }
+
+  ByteSpan operator()(const model::RackPair&) const { return {}; }
 };
 
 }  // namespace
@@ -178,6 +181,8 @@ Table TableOf(model::Kind kind) noexcept {
       return Table::kDhcpClass;
     case model::Kind::kDhcpOption:
       return Table::kDhcpOption;
+    case model::Kind::kRackPair:
+      return Table::kRackPair;
     default:
       return Table::kNone;
   }
@@ -201,6 +206,8 @@ model::Kind KindOfTable(Table table) noexcept {
       return model::Kind::kDhcpClass;
     case Table::kDhcpOption:
       return model::Kind::kDhcpOption;
+    case Table::kRackPair:
+      return model::Kind::kRackPair;
     default:
       return model::Kind::kImage;
   }
@@ -210,12 +217,57 @@ RecordKey KeyOf(model::EntityRef ref) noexcept {
   return {static_cast<std::uint8_t>(TableOf(ref.kind)), ref.id.value};
 }
 
+namespace {
+
+RecordBody BodyOf(Table table, RecordId id, ByteSpan bytes) {
+  return {.bytes = std::string(AsText(bytes)),
+          .hash = config::HashRecord(static_cast<std::uint8_t>(table), id, bytes)};
+}
+
+}  // namespace
+
 RecordBody EncodeEntity(config::RecordEncoder& encoder, RecordId id, const model::Entity& entity) {
   const Table table = TableOf(model::KindOf(entity));
   SLIP_CHECK(table != Table::kNone);
-  const ByteSpan bytes = std::visit(Encoding{.encoder = encoder, .id = id}, entity);
-  return {.bytes = std::string(AsText(bytes)),
-          .hash = config::HashRecord(static_cast<std::uint8_t>(table), id, bytes)};
+  SLIP_CHECK(table != Table::kRackPair);
+  return BodyOf(table, id, std::visit(Encoding{.encoder = encoder, .id = id}, entity));
+}
+
+std::optional<RecordBody> EncodePair(config::RecordEncoder& encoder, const model::ModelIndex& index,
+                                     const model::Row& row, model::EntityId rack) {
+  const auto& pair = row.as<model::RackPair>();
+  const model::EntityId partner_id = model::PartnerOf(pair, rack);
+  const auto* partner = index.Get<model::Rack>(model::Kind::kRack, partner_id);
+  if (partner == nullptr) {
+    return std::nullopt;  // it goes in the same batch as the pair
+  }
+  const bool is_a = model::SideOf(pair, rack) == 0;
+  // Validated: both parse.
+  const auto own = model::ParsePairEndpoint(is_a ? pair.address_a : pair.address_b);
+  const auto other = model::ParsePairEndpoint(is_a ? pair.address_b : pair.address_a);
+  SLIP_CHECK(own.has_value());
+  SLIP_CHECK(other.has_value());
+  config::RackPairRecord record;
+  record.id = row.id.value;
+  record.side = is_a ? 0 : 1;
+  record.formed = pair.formed;
+  record.mclt_seconds = pair.mclt_seconds;
+  record.partner = partner_id.value;
+  record.partner_name = std::string_view(partner->name);
+  record.partner_key = std::string_view(partner->public_key);
+  record.own_address = own->address;
+  record.own_port = own->port;
+  record.partner_address = other->address;
+  record.partner_port = other->port;
+  if (pair.down.is_set()) {
+    record.term = pair.term;
+    record.down_side = static_cast<std::uint8_t>(model::SideOf(pair, pair.down));
+    record.survivor_stale = pair.survivor_stale;
+  }
+  for (const model::EntityId vlan : model::SharedVlans(index, pair)) {
+    SLIP_CHECK(record.shared_vlans.push_back({.vlan = vlan.value, .address = {}, .address6 = {}}));
+  }
+  return BodyOf(Table::kRackPair, record.id, encoder.Encode(record));
 }
 
 }  // namespace slipway::publish

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "controlplane/model/entities.h"
+#include "controlplane/model/index.h"
 #include "dataplane/config/encode.h"
 #include "dataplane/config/snapshot.h"
 
@@ -25,8 +26,14 @@ struct RecordBody {
 // Kinds in table order.
 [[nodiscard]] model::Kind KindOfTable(config::Table table) noexcept;
 
-// REQUIRES: TableOf(kind of entity) != kNone. The same entity gives the same bytes.
+// REQUIRES: TableOf(kind of entity) is neither kNone nor kRackPair. The same entity gives the same
+// bytes.
 [[nodiscard]] RecordBody EncodeEntity(config::RecordEncoder& encoder, config::RecordId id,
                                       const model::Entity& entity);
+// A pair as the rack sees it, which is one of the two: made of the pair, its partner and what both
+// serve. Nothing: the partner does not exist.
+[[nodiscard]] std::optional<RecordBody> EncodePair(config::RecordEncoder& encoder,
+                                                   const model::ModelIndex& index,
+                                                   const model::Row& row, model::EntityId rack);
 
 }  // namespace slipway::publish

@@ -93,8 +93,7 @@ Result<bool> SnapshotCursor::Next(const std::function<bool(const PublishedRecord
       const RecordKey key = take_old ? old->first : live_key;
       record.table = key.first;
       record.id = key.second;
-      record.body =
-          take_old ? old->second : EncodeEntity(state.encoder, row->id.value, row->entity).bytes;
+      record.body = take_old ? old->second : state.BodyFor(*state.index, rack_, *row).bytes;
       if (record.body && !take(record)) {
         left = true;
         return;

@@ -261,6 +261,57 @@ Result<DhcpClassRecord> DecodeDhcpClass(RecordId id, ByteSpan body) {
   return record;
 }
 
+namespace {
+
+// A VLAN at most once, by rising id: equal records have equal bytes.
+[[nodiscard]] Result<void> AssignVlans(
+    RackPairRecord& pair, const flatbuffers::Vector<const schema::PartnerVlan*>* from) {
+  const std::size_t count = from == nullptr ? 0 : from->size();
+  RecordId last = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const schema::PartnerVlan& vlan = *from->Get(static_cast<flatbuffers::uoffset_t>(i));
+    SLIP_TRY(Require(vlan.vlan() > last, 13));
+    last = vlan.vlan();
+    if (!pair.shared_vlans.push_back({.vlan = vlan.vlan(),
+                                      .address = ToAddress(&vlan.address()),
+                                      .address6 = ToAddress(&vlan.address6())})) {
+      return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(count));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<RackPairRecord> DecodeRackPair(RecordId id, ByteSpan body) {
+  Body<schema::RackPair> holder;
+  const schema::RackPair& from = *SLIP_TRY(holder.Open(body));
+  SLIP_TRY(Require(id != 0, 0));
+  SLIP_TRY(Require(from.side() <= 1 && from.down_side() <= 1, 0));
+  SLIP_TRY(Require(from.mclt_seconds() > 0, 2));
+  SLIP_TRY(Require(from.partner() != 0, 3));
+  RackPairRecord pair;
+  pair.id = id;
+  pair.side = from.side();
+  pair.formed = from.formed();
+  pair.mclt_seconds = from.mclt_seconds();
+  pair.partner = from.partner();
+  SLIP_TRY(Assign(pair.partner_name, from.partner_name()));
+  SLIP_TRY(Assign(pair.partner_key, from.partner_key()));
+  SLIP_TRY(Require(pair.partner_key.view().size() == kCurveKeyTextBytes, 5));
+  pair.own_address = ToAddress(from.own_address());
+  pair.own_port = from.own_port();
+  pair.partner_address = ToAddress(from.partner_address());
+  pair.partner_port = from.partner_port();
+  SLIP_TRY(Require(pair.own_address.is_set() && pair.own_port != 0, 6));
+  SLIP_TRY(Require(pair.partner_address.is_set() && pair.partner_port != 0, 8));
+  pair.term = from.term();
+  pair.down_side = from.down_side();
+  pair.survivor_stale = from.survivor_stale();
+  SLIP_TRY(AssignVlans(pair, from.shared_vlans()));
+  return pair;
+}
+
 Result<DhcpOptionRecord> DecodeDhcpOption(RecordId id, ByteSpan body) {
   Body<schema::DhcpOption> holder;
   const schema::DhcpOption& from = *SLIP_TRY(holder.Open(body));

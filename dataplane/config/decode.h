@@ -34,10 +34,11 @@ enum class Table : std::uint8_t {
   kImage = 7,
   kDhcpClass = 8,
   kDhcpOption = 9,
+  kRackPair = 10,
 };
 
 // The highest table that this version knows.
-inline constexpr std::uint8_t kTableMax = 9;
+inline constexpr std::uint8_t kTableMax = 10;
 
 [[nodiscard]] Result<VlanRecord> DecodeVlan(RecordId id, ByteSpan body);
 [[nodiscard]] Result<SubnetRecord> DecodeSubnet(RecordId id, ByteSpan body);
@@ -49,5 +50,6 @@ inline constexpr std::uint8_t kTableMax = 9;
 [[nodiscard]] Result<DhcpClassRecord> DecodeDhcpClass(RecordId id, ByteSpan body);
 // The value of the result is inside `body`.
 [[nodiscard]] Result<DhcpOptionRecord> DecodeDhcpOption(RecordId id, ByteSpan body);
+[[nodiscard]] Result<RackPairRecord> DecodeRackPair(RecordId id, ByteSpan body);
 
 }  // namespace slipway::config

@@ -179,4 +179,27 @@ ByteSpan RecordEncoder::Encode(const DhcpOptionRecord& option) {
                                option.always, option.suppress));
 }
 
+ByteSpan RecordEncoder::Encode(const RackPairRecord& pair) {
+  flatbuffers::FlatBufferBuilder& builder = buffer_->builder;
+  builder.Clear();
+  const auto name = buffer_->Text(pair.partner_name);
+  const auto key = buffer_->Text(pair.partner_key);
+  std::array<schema::PartnerVlan, limits::kServedInterfacesMax> wire;
+  std::transform(pair.shared_vlans.begin(), pair.shared_vlans.end(), wire.begin(),
+                 [](const PartnerVlan& vlan) {
+                   return schema::PartnerVlan(vlan.vlan, ToWire(vlan.address),
+                                              ToWire(vlan.address6));
+                 });
+  flatbuffers::Offset<flatbuffers::Vector<const schema::PartnerVlan*>> vlans;
+  if (!pair.shared_vlans.empty()) {
+    vlans = builder.CreateVectorOfStructs(wire.data(), pair.shared_vlans.size());
+  }
+  const schema::Address own = ToWire(pair.own_address);
+  const schema::Address partner = ToWire(pair.partner_address);
+  return buffer_->Finish(schema::CreateRackPair(builder, pair.side, pair.formed, pair.mclt_seconds,
+                                                pair.partner, name, key, &own, pair.own_port,
+                                                &partner, pair.partner_port, pair.term,
+                                                pair.down_side, pair.survivor_stale, vlans));
+}
+
 }  // namespace slipway::config

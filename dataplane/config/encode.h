@@ -31,6 +31,7 @@ class RecordEncoder {
   [[nodiscard]] ByteSpan Encode(const ImageRecord& image);
   [[nodiscard]] ByteSpan Encode(const DhcpClassRecord& dhcp_class);
   [[nodiscard]] ByteSpan Encode(const DhcpOptionRecord& option);
+  [[nodiscard]] ByteSpan Encode(const RackPairRecord& pair);
 
  private:
   struct Buffer;
@@ -58,5 +59,7 @@ template <>
 inline constexpr Table kTableOf<DhcpClassRecord> = Table::kDhcpClass;
 template <>
 inline constexpr Table kTableOf<DhcpOptionRecord> = Table::kDhcpOption;
+template <>
+inline constexpr Table kTableOf<RackPairRecord> = Table::kRackPair;
 
 }  // namespace slipway::config

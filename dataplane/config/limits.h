@@ -21,6 +21,9 @@ inline constexpr std::uint32_t kUnknownRecordsMax = 131'072;
 
 inline constexpr std::uint32_t kInterfacesMax = 2 * limits::kHostsMax;
 
+// A rack is in one pair; while a delta is applied the next one may come before the last one goes.
+inline constexpr std::uint32_t kRackPairsMax = 2;
+
 // Directory bits of a copy-on-write table: 2^20 pages are far more than any table needs.
 inline constexpr std::uint8_t kTableDepthMax = 20;
 

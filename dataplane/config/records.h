@@ -53,6 +53,7 @@ inline constexpr std::size_t kFilesPerImageMax = 16;
 inline constexpr std::size_t kRelaysPerVlanMax = 8;
 inline constexpr std::size_t kArchitecturesPerClassMax = 16;
 inline constexpr std::size_t kRelayIdBytesMax = 128;
+inline constexpr std::size_t kCurveKeyTextBytes = 40;
 
 using RelayId = FixedVector<std::byte, kRelayIdBytesMax>;
 
@@ -155,6 +156,37 @@ struct DhcpOptionRecord {
   bool always = false;
   bool suppress = false;
   ByteSpan value;
+};
+
+// A VLAN that the partner serves too, with its addresses there as far as the region knows them.
+struct PartnerVlan {
+  RecordId vlan = 0;
+  IpAddress address;   // IPv4; not set: not known
+  IpAddress address6;  // IPv6, global
+
+  friend constexpr bool operator==(const PartnerVlan&, const PartnerVlan&) = default;
+};
+
+// The pair that this rack is one of: docs/adr/0009-pair-of-racks.md.
+struct RackPairRecord {
+  static constexpr unsigned kFounder = 0;  // the side of the rack that served first
+
+  RecordId id = 0;
+  std::uint8_t side = 0;  // of this rack: 0 or 1
+  bool formed = false;
+  std::uint32_t mclt_seconds = 3600;
+  RecordId partner = 0;  // the other rack
+  FixedString<63> partner_name;
+  FixedString<kCurveKeyTextBytes> partner_key;  // Z85, as ZeroMQ writes it
+  IpAddress own_address;                        // where the partner reaches this rack
+  std::uint16_t own_port = 0;
+  IpAddress partner_address;
+  std::uint16_t partner_port = 0;
+  // The region's word that one of the two is down; term 0: neither is.
+  std::uint64_t term = 0;
+  std::uint8_t down_side = 0;
+  bool survivor_stale = false;
+  FixedVector<PartnerVlan, limits::kServedInterfacesMax> shared_vlans;  // by rising id
 };
 
 }  // namespace slipway::config

@@ -114,6 +114,7 @@ struct SmallTables {
   SmallRef<ServedInterfaceRecord> served = EmptySmall<ServedInterfaceRecord>();
   SmallRef<ImageRecord> images = EmptySmall<ImageRecord>();
   SmallRef<DhcpClassRecord> classes = EmptySmall<DhcpClassRecord>();
+  SmallRef<RackPairRecord> pairs = EmptySmall<RackPairRecord>();
   std::shared_ptr<const OptionTable> options = std::make_shared<const OptionTable>();
   // Indices into images: by name, and of launchers only.
   std::vector<std::uint32_t> images_by_name;
@@ -157,7 +158,8 @@ std::uint64_t Snapshot::record_count() const noexcept {
   return big.interfaces.size() + big.machines.size() + big.unknown.size() +
          small.vlans->records.size() + small.subnets->records.size() +
          small.ranges->records.size() + small.served->records.size() +
-         small.images->records.size() + small.classes->records.size() + small.options->size();
+         small.images->records.size() + small.classes->records.size() +
+         small.pairs->records.size() + small.options->size();
 }
 
 std::uint64_t Snapshot::memory_bytes() const noexcept {
@@ -168,7 +170,7 @@ std::uint64_t Snapshot::memory_bytes() const noexcept {
          small.vlans->memory_bytes() + small.subnets->memory_bytes() +
          small.ranges->memory_bytes() + small.served->memory_bytes() +
          small.images->memory_bytes() + small.classes->memory_bytes() +
-         small.options->memory_bytes();
+         small.pairs->memory_bytes() + small.options->memory_bytes();
 }
 
 std::uint64_t Snapshot::PagesNotIn(const Snapshot& other) const {
@@ -286,6 +288,11 @@ std::span<const DhcpClassRecord> Snapshot::dhcp_classes() const noexcept {
   return data_->small.classes->records;
 }
 
+const RackPairRecord* Snapshot::rack_pair() const noexcept {
+  const std::vector<RackPairRecord>& pairs = data_->small.pairs->records;
+  return pairs.empty() ? nullptr : &pairs.front();
+}
+
 const OptionTable& Snapshot::dhcp_options() const noexcept { return *data_->small.options; }
 
 SnapshotRef::SnapshotRef(const Snapshot* snapshot) noexcept : snapshot_(snapshot) {}
@@ -319,6 +326,7 @@ struct SnapshotBuilder::State {
         served(base.served),
         images(base.images),
         classes(base.classes),
+        pairs(base.pairs),
         options(base.options) {}
 
   ContentHash hash;
@@ -330,6 +338,7 @@ struct SnapshotBuilder::State {
   SmallTableWork<ServedInterfaceRecord> served;
   SmallTableWork<ImageRecord> images;
   SmallTableWork<DhcpClassRecord> classes;
+  SmallTableWork<RackPairRecord> pairs;
   OptionTableWork options;
 
   [[nodiscard]] Result<void> PutMachine(const MachineRecord& machine, ContentHash body_hash);
@@ -531,6 +540,8 @@ Result<void> SnapshotBuilder::Put(std::uint8_t table, RecordId id, ByteSpan body
                             to.hash);
     case Table::kDhcpOption:
       return to.PutOption(id, body, hash);
+    case Table::kRackPair:
+      return to.pairs.Put(SLIP_TRY(DecodeRackPair(id, body)), hash, kRackPairsMax, to.hash);
     case Table::kNone:
       return Fail(ErrorCode::kMalformed);
   }
@@ -558,6 +569,8 @@ Result<void> SnapshotBuilder::Remove(std::uint8_t table, RecordId id) {
       return from.classes.Remove(id, from.hash);
     case Table::kDhcpOption:
       return from.RemoveOption(id);
+    case Table::kRackPair:
+      return from.pairs.Remove(id, from.hash);
     case Table::kNone:
       return Fail(ErrorCode::kMalformed);
   }
@@ -577,6 +590,7 @@ SnapshotRef SnapshotBuilder::Finish(Generation generation) {
   data.small.ranges = state_->ranges.Finish();
   data.small.served = state_->served.Finish();
   data.small.classes = state_->classes.Finish();
+  data.small.pairs = state_->pairs.Finish();
   data.small.options = state_->options.Finish();
   const SmallRef<ImageRecord> images = state_->images.Finish();
   if (images != data.small.images) {

@@ -86,6 +86,8 @@ class Snapshot {
   // By falling priority, then id.
   [[nodiscard]] std::span<const DhcpClassRecord> dhcp_classes() const noexcept;
   [[nodiscard]] const OptionTable& dhcp_options() const noexcept;
+  // The pair that this rack is one of; nullptr: none.
+  [[nodiscard]] const RackPairRecord* rack_pair() const noexcept;
 
   // Pages of the tables that `other` does not share: what a delta cost. Linear; for tests and
   // figures.

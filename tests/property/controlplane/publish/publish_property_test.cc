@@ -140,6 +140,17 @@ json::object World::Body(Kind kind) {
               {"name", "eth" + std::to_string(random_.Below(3))},
               {"vlan", Any(Kind::kVlan)}};
       break;
+    case Kind::kRack:
+      body = {{"name", "r" + std::to_string(100 + random_.Below(6))}};
+      break;
+    case Kind::kRackPair:
+      body = {{"address_b", "10.9.0." + std::to_string(2 + random_.Below(3))}};
+      if (random_.Below(3) != 0) {  // A patch cannot change these.
+        body["address_a"] = "10.9.0.1";
+        body["rack_a"] = Any(Kind::kRack);
+        body["rack_b"] = Any(Kind::kRack);
+      }
+      break;
     case Kind::kDhcpClass:
       body = {{"priority", random_.Below(5)}, {"vendor_class", "c"}};
       break;
@@ -187,6 +198,8 @@ void World::Step() {
                              Kind::kInterface,
                              Kind::kImage,
                              Kind::kRack,
+                             Kind::kRackPair,
+                             Kind::kRackPair,
                              Kind::kServedInterface,
                              Kind::kServedInterface,
                              Kind::kDhcpClass,

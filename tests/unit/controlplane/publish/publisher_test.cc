@@ -104,6 +104,7 @@ TEST_F(PublisherTest, InterfaceWithoutVlanIsSeenByAll) {
 }
 
 TEST_F(PublisherTest, BindingAVlanBringsAllOfItAndUnbindingTakesIt) {
+  ASSERT_TRUE(Patch(Kind::kVlan, vlan_, R"({"dhcp":"proxy"})"));  // two racks may serve it
   Make(Kind::kInterface, R"({"machine":"node-1","mac":"52:54:00:00:00:01","address":"10.0.0.7"})");
   Make(Kind::kRange, R"({"subnet":"ten","first":"10.0.0.100","last":"10.0.0.150"})");
   const EntityId other = MakeRack("r2");
@@ -188,6 +189,112 @@ TEST_F(PublisherTest, RingIsBounded) {
   }
   EXPECT_FALSE(small.DeltaSince(rack_.value, statuses[0].generation, statuses[0].hash));
   EXPECT_TRUE(small.DeltaSince(rack_.value, statuses[1].generation, statuses[1].hash));
+}
+
+// What the rack has of its pair, decoded; nothing: no such record in the delta.
+std::optional<config::RackPairRecord> PairIn(const PublishedDelta& delta) {
+  for (const PublishedRecord& record : delta.records) {
+    if (record.table == static_cast<std::uint8_t>(Table::kRackPair) && record.body) {
+      return config::DecodeRackPair(record.id, AsBytes(*record.body)).value();
+    }
+  }
+  return std::nullopt;
+}
+
+class PublishedPairTest : public PublisherTest {
+ protected:
+  PublishedPairTest() {
+    other_ = MakeRack("r2");
+    before_ = Status(rack_);
+    before_other_ = Status(other_);
+    pair_ = Make(Kind::kRackPair, R"({"name":"p","rack_a":"r1","rack_b":"r2",
+        "address_a":"10.9.0.1","address_b":"[2001:db8::2]:6000","mclt_seconds":600})");
+  }
+
+  EntityId other_;
+  EntityId pair_;
+  RackStatus before_;
+  RackStatus before_other_;
+};
+
+TEST_F(PublishedPairTest, EachRackSeesThePairFromItsSide) {
+  const auto first = PairIn(Since(rack_, before_));
+  const auto second = PairIn(Since(other_, before_other_));
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->id, pair_.value);
+  EXPECT_EQ(first->side, 0);
+  EXPECT_EQ(second->side, 1);
+  EXPECT_EQ(first->mclt_seconds, 600U);
+  EXPECT_EQ(first->partner, other_.value);
+  EXPECT_EQ(first->partner_name, "r2");
+  EXPECT_EQ(second->partner_key, std::string(38, 'k') + "r1");
+  EXPECT_EQ(first->own_address, *IpAddress::Parse("10.9.0.1"));
+  EXPECT_EQ(first->own_port, 5252);
+  EXPECT_EQ(first->partner_address, *IpAddress::Parse("2001:db8::2"));
+  EXPECT_EQ(first->partner_port, 6000);
+  EXPECT_EQ(second->own_address, first->partner_address);
+  EXPECT_EQ(first->term, 0U);
+  EXPECT_TRUE(first->shared_vlans.empty());
+}
+
+TEST_F(PublishedPairTest, WhatThePartnerServesIsToldToBoth) {
+  const RackStatus before = Status(rack_);
+  const RackStatus before_other = Status(other_);
+  const EntityId binding =
+      Make(Kind::kServedInterface, R"({"rack":"r2","name":"eth7","vlan":"boot"})");
+  for (const auto& pair : {PairIn(Since(rack_, before)), PairIn(Since(other_, before_other))}) {
+    ASSERT_TRUE(pair);
+    ASSERT_EQ(pair->shared_vlans.size(), 1U);
+    EXPECT_EQ(pair->shared_vlans[0].vlan, vlan_.value);
+  }
+  ASSERT_TRUE(Delete(Kind::kServedInterface, binding));
+  EXPECT_EQ(Status(rack_).hash, before.hash);
+  EXPECT_EQ(Status(other_).hash, before_other.hash);
+}
+
+TEST_F(PublishedPairTest, AnotherNameOfThePartnerIsANewGeneration) {
+  const RackStatus before = Status(rack_);
+  ASSERT_TRUE(Patch(Kind::kRack, other_, R"({"name":"renamed"})"));
+  const auto pair = PairIn(Since(rack_, before));
+  ASSERT_TRUE(pair);
+  EXPECT_EQ(pair->partner_name, "renamed");
+}
+
+TEST_F(PublishedPairTest, TheWordThatARackIsDownReachesBoth) {
+  const RackStatus before = Status(other_);
+  ASSERT_TRUE(Mutate([&](model::Plan& plan) {
+    const model::EntityRef ref{.kind = Kind::kRackPair, .id = pair_};
+    auto pair = plan.index().Find(ref.kind, ref.id)->as<model::RackPair>();
+    pair.term = 4;
+    pair.down = rack_;
+    pair.formed = true;
+    return plan.Replace(ref, model::Entity(pair));
+  }));
+  const auto pair = PairIn(Since(other_, before));
+  ASSERT_TRUE(pair);
+  EXPECT_TRUE(pair->formed);
+  EXPECT_EQ(pair->term, 4U);
+  EXPECT_EQ(pair->down_side, 0);
+}
+
+TEST_F(PublishedPairTest, DeletedPairAndItsSuccessorAreOneDelta) {
+  const RackStatus before = Status(rack_);
+  EntityId next;
+  ASSERT_TRUE(Mutate([&](model::Plan& plan) -> model::Outcome {
+    model::RackPair pair = plan.index().Find(Kind::kRackPair, pair_)->as<model::RackPair>();
+    if (auto gone = plan.Delete({.kind = Kind::kRackPair, .id = pair_}); !gone) {
+      return gone;
+    }
+    pair.name = "next";
+    next = *plan.Create(model::Entity(pair));
+    return {};
+  }));
+  const PublishedDelta delta = Since(rack_, before);
+  ASSERT_EQ(delta.records.size(), 2U);
+  EXPECT_EQ(PairIn(delta)->id, next.value);
+  ASSERT_TRUE(Delete(Kind::kRackPair, next));
+  EXPECT_EQ(Status(rack_).hash, before_.hash);
+  EXPECT_EQ(Status(other_).hash, before_other_.hash);
 }
 
 }  // namespace

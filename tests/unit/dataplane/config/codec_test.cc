@@ -133,6 +133,69 @@ TEST(ConfigCodecTest, DhcpClassesAndOptionsComeBackAsTheyWere) {
   EXPECT_EQ(AsText(option_back->value), "value");
 }
 
+[[nodiscard]] RackPairRecord SamplePair() {
+  RackPairRecord pair;
+  pair.id = 4;
+  pair.side = 1;
+  pair.formed = true;
+  pair.mclt_seconds = 600;
+  pair.partner = 8;
+  pair.partner_name = "r1"sv;
+  pair.partner_key = std::string_view(std::string(kCurveKeyTextBytes, 'k'));
+  pair.own_address = Address("10.0.0.2");
+  pair.own_port = 5252;
+  pair.partner_address = Address("2001:db8::1");
+  pair.partner_port = 6000;
+  pair.term = 3;
+  pair.down_side = 1;
+  pair.survivor_stale = true;
+  for (std::uint32_t i = 1; i <= limits::kServedInterfacesMax; ++i) {
+    EXPECT_TRUE(pair.shared_vlans.push_back(
+        {.vlan = i, .address = Address("10.0.0.1"), .address6 = Address("2001:db8::1")}));
+  }
+  return pair;
+}
+
+TEST(ConfigCodecTest, RackPairComesBackAsItWas) {
+  RecordEncoder encoder;
+  const RackPairRecord pair = SamplePair();
+  const auto back = DecodeRackPair(4, encoder.Encode(pair));
+  ASSERT_TRUE(back);
+  EXPECT_EQ(back->id, 4U);
+  EXPECT_EQ(back->side, 1);
+  EXPECT_TRUE(back->formed);
+  EXPECT_EQ(back->mclt_seconds, 600U);
+  EXPECT_EQ(back->partner, 8U);
+  EXPECT_EQ(back->partner_name, "r1");
+  EXPECT_EQ(back->partner_key, pair.partner_key);
+  EXPECT_EQ(back->own_address, pair.own_address);
+  EXPECT_EQ(back->own_port, 5252);
+  EXPECT_EQ(back->partner_address, pair.partner_address);
+  EXPECT_EQ(back->partner_port, 6000);
+  EXPECT_EQ(back->term, 3U);
+  EXPECT_EQ(back->down_side, 1);
+  EXPECT_TRUE(back->survivor_stale);
+  EXPECT_EQ(back->shared_vlans, pair.shared_vlans);
+}
+
+TEST(ConfigCodecTest, RackPairsOutOfBoundsAreRefused) {
+  RecordEncoder encoder;
+  const auto refused = [&](auto change) {
+    RackPairRecord pair = SamplePair();
+    change(pair);
+    return !DecodeRackPair(pair.id, encoder.Encode(pair)).has_value();
+  };
+  EXPECT_FALSE(refused([](RackPairRecord&) {}));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.side = 2; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.down_side = 2; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.mclt_seconds = 0; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.partner = 0; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.partner_key = "short"sv; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.partner_address = {}; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.own_port = 0; }));
+  EXPECT_TRUE(refused([](RackPairRecord& pair) { pair.shared_vlans[1].vlan = 1; }));
+}
+
 TEST(ConfigCodecTest, OptionsThatMakeNoSenseAreRefused) {
   RecordEncoder encoder;
   const auto code = [&](const DhcpOptionRecord& option) {

@@ -182,6 +182,34 @@ TEST_F(SnapshotTest, UnknownTablesCountInTheHashOnly) {
   EXPECT_EQ(next.hash(), ContentHash{});
 }
 
+TEST_F(SnapshotTest, ARackIsInOnePairWhateverTheOrderOfTheDelta) {
+  const auto pair = [](RecordId id) {
+    RackPairRecord record;
+    record.id = id;
+    record.partner = 9;
+    record.partner_key = std::string_view(std::string(kCurveKeyTextBytes, 'k'));
+    record.own_address = Address("10.0.0.1");
+    record.partner_address = Address("10.0.0.2");
+    record.own_port = 5252;
+    record.partner_port = 5252;
+    return record;
+  };
+  SnapshotBuilder first{SnapshotRef{}};
+  ASSERT_TRUE(Put(first, pair(5)));
+  const SnapshotRef before = first.Finish({});
+  ASSERT_NE(before->rack_pair(), nullptr);
+  EXPECT_EQ(before->rack_pair()->id, 5U);
+  SnapshotBuilder second(before);
+  ASSERT_TRUE(Put(second, pair(3)));
+  ASSERT_TRUE(second.Remove(static_cast<std::uint8_t>(Table::kRackPair), 5));
+  const SnapshotRef after = second.Finish({});
+  EXPECT_EQ(after->rack_pair()->id, 3U);
+  EXPECT_EQ(after->record_count(), 1U);
+  SnapshotBuilder third(after);
+  ASSERT_TRUE(third.Remove(static_cast<std::uint8_t>(Table::kRackPair), 3));
+  EXPECT_EQ(third.Finish({})->rack_pair(), nullptr);
+}
+
 TEST_F(SnapshotTest, OneRecordDeltaCopiesAFewPages) {
   SnapshotBuilder builder{SnapshotRef{}};
   for (RecordId id = 1; id <= 5000; ++id) {

@@ -4,6 +4,9 @@
 // Owner: the region's main. Runs on the executor's thread; answers may leave from any thread.
 #pragma once
 
+#include <boost/json/object.hpp>
+
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -76,6 +79,26 @@ class RackControl {
   virtual void Ask(std::uint64_t rack, std::string topic, std::string argument, AskDone done) = 0;
 };
 
+// What the region knows of a pair of racks. The executor's thread.
+struct PairStatus {
+  struct Side {
+    bool connected = false;
+    bool heard = false;        // it has said something of this pair
+    Duration heard_before;     // so long ago
+    boost::json::object said;  // docs/link.md, pair.show
+  };
+
+  std::array<Side, 2> sides;  // of rack_a and rack_b
+  bool normal = false;        // both are connected and say so
+  Duration order_age;         // since the word that holds, or its absence, is known here
+};
+
+class PairBoard {
+ public:
+  virtual ~PairBoard() = default;
+  [[nodiscard]] virtual PairStatus StatusOf(std::uint64_t pair) = 0;
+};
+
 // A thread for work that blocks (hashing image files). Bounded: false if its queue is full.
 class Background {
  public:
@@ -95,6 +118,7 @@ struct ApiParts {
   store::StateStore* store = nullptr;
   store::FactsStore* facts = nullptr;
   RackControl* racks = nullptr;      // may be null
+  PairBoard* pairs = nullptr;        // may be null
   Background* background = nullptr;  // may be null
   Executor* executor = nullptr;      // events; may be set later by Start
   Clock* clock = nullptr;

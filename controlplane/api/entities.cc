@@ -11,6 +11,7 @@
 #include "controlplane/api/entity_json.h"
 #include "controlplane/api/facts_json.h"
 #include "controlplane/api/problem.h"
+#include "controlplane/api/rack_pairs.h"
 #include "controlplane/api/routes.h"
 
 namespace slipway::api {
@@ -225,6 +226,9 @@ struct ListResult {
 }
 
 void AddLink(Api& api, Kind kind, json::object& entity) {
+  if (kind == Kind::kRackPair) {
+    return AddPairStatus(api, entity);
+  }
   if (kind != Kind::kRack || api.parts().racks == nullptr) {
     return;
   }

@@ -14,6 +14,7 @@
 #include "controlplane/api/entity_json.h"
 #include "controlplane/api/mutate.h"
 #include "controlplane/api/problem.h"
+#include "controlplane/api/rack_pairs.h"
 #include "controlplane/api/routes.h"
 
 namespace slipway::api {
@@ -347,6 +348,12 @@ void HandlePatch(Api& api, Call call) {
 }
 
 void HandleDelete(Api& api, Call call) {
+  if (call.match.kind == Kind::kRackPair) {
+    if (auto refused = WhyNotEndPair(api, call.match.id)) {
+      call.responder.Send(*std::move(refused));
+      return;
+    }
+  }
   if (const auto target = FindTarget(api, call); target) {
     RunMutation(api, std::move(call), model::PlanDelete(target->ref, target->if_modified),
                 MutationForm::kDelete, target->ref);
@@ -384,6 +391,15 @@ void HandleBulk(Api& api, Call call) {
                                       .fields = std::move(problems),
                                       .has_item = true,
                                       .item = i}));
+      return;
+    }
+  }
+  for (const BulkItem& item : items) {
+    if (item.kind != Kind::kRackPair || item.verb != model::Operation::Verb::kDelete) {
+      continue;
+    }
+    if (auto refused = WhyNotEndPair(api, item.id_text)) {
+      call.responder.Send(*std::move(refused));
       return;
     }
   }

@@ -86,6 +86,8 @@ void HandleBulk(Api& api, Call call);
 // racks.cc
 void HandleMintToken(Api& api, Call call);
 void HandleRevoke(Api& api, Call call);
+// rack_pairs.cc
+void HandlePartnerDown(Api& api, Call call);
 // rack_queries.cc
 void HandleLease(Api& api, Call call);
 void HandleReleaseLease(Api& api, Call call);

@@ -4,7 +4,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <cstdio>
 #include <utility>
@@ -331,6 +333,46 @@ Done MintTokenCommand(Context& context, std::int64_t life_seconds) {
 Done RevokeCommand(Context& context, const Noun& noun, const std::string& id) {
   const auto reply =
       context.client->Mutate("POST", WithDryRun(context, PathOf(noun, id) + "/revoke"), "{}");
+  if (!reply) {
+    return std::unexpected(reply.error());
+  }
+  return PrintMutation(context, noun, *reply);
+}
+
+namespace {
+
+// True if the person at the terminal types the rack once more.
+[[nodiscard]] bool ConfirmsDown(const PartnerDownRequest& request) {
+  (void)std::fprintf(stderr,
+                     "%s will be declared down, and its partner uses all addresses after MCLT.\n"
+                     "If %s still runs and machines reach it, two may get one address.\n"
+                     "Type its name once more to go on: ",
+                     request.down.c_str(), request.down.c_str());
+  std::array<char, 256> line{};
+  if (std::fgets(line.data(), static_cast<int>(line.size()), stdin) == nullptr) {
+    return false;
+  }
+  return std::string_view(line.data()) == request.down + "\n";
+}
+
+}  // namespace
+
+Done PartnerDownCommand(Context& context, const Noun& noun, const PartnerDownRequest& request) {
+  if (!request.confirmed && !context.settings.dry_run) {
+    if (isatty(STDIN_FILENO) == 0) {
+      return Fail(ExitCode::kUsage,
+                  "say --yes: a rack that is declared down must not run any more");
+    }
+    if (!ConfirmsDown(request)) {
+      return Fail(ExitCode::kFailed, "not confirmed; nothing was changed");
+    }
+  }
+  json::object body;
+  body["down"] = request.down;
+  body["reason"] = request.reason;
+  const auto reply = context.client->Mutate(
+      "POST", WithDryRun(context, PathOf(noun, request.pair) + "/partner-down"),
+      json::serialize(body));
   if (!reply) {
     return std::unexpected(reply.error());
   }

@@ -47,6 +47,16 @@ using GivenFields = std::vector<std::pair<const FieldOption*, std::vector<std::s
                                  const GivenFields& fields, const std::vector<std::string>& macs);
 
 [[nodiscard]] Done MintTokenCommand(Context& context, std::int64_t life_seconds);
+
+struct PartnerDownRequest {
+  std::string pair;
+  std::string down;
+  std::string reason;
+  bool confirmed = false;  // else the name of the rack is asked for, at a terminal
+};
+
+[[nodiscard]] Done PartnerDownCommand(Context& context, const Noun& noun,
+                                      const PartnerDownRequest& request);
 [[nodiscard]] Done RevokeCommand(Context& context, const Noun& noun, const std::string& id);
 
 struct ImportRequest {

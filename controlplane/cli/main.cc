@@ -40,6 +40,7 @@ struct Inputs {
   ImportRequest import;
   EventRequest event;
   ExplainRequest explain;
+  PartnerDownRequest partner_down;
   std::string rack;
   DhcpOptionsRequest dhcp_options;
   std::string mac;
@@ -80,6 +81,9 @@ class Commands {
       }
       if (noun.name == "rack") {
         AddRackVerbs(*group, noun);
+      }
+      if (noun.name == "pair") {
+        AddPartnerDown(*group, noun);
       }
       if (noun.name == "image") {
         AddImport(*group);
@@ -212,6 +216,19 @@ class Commands {
     remove->add_option("ID", gone.ids, "Ids or names")->required();
     OnChosen(remove,
              [&gone, &noun](Context& context) { return DeleteCommand(context, noun, gone.ids); });
+  }
+
+  void AddPartnerDown(CLI::App& group, const Noun& noun) {
+    CLI::App* const verb = group.add_subcommand(
+        "partner-down", "Declare a rack of a pair down: its partner goes on for both");
+    PartnerDownRequest& request = NewInputs().partner_down;
+    verb->add_option("PAIR", request.pair, "Id or name")->required();
+    verb->add_option("--down", request.down, "The rack that is down, id or name")->required();
+    verb->add_option("--reason", request.reason, "How you know")->required();
+    verb->add_flag("--yes", request.confirmed, "Do not ask");
+    OnChosen(verb, [&request, &noun](Context& context) {
+      return PartnerDownCommand(context, noun, request);
+    });
   }
 
   void AddImport(CLI::App& group) {

@@ -167,8 +167,8 @@ constexpr Column kPairColumns[] = {{"ID", "id"},
                                    {"NAME", "name"},
                                    {"RACK A", "rack_a"},
                                    {"RACK B", "rack_b"},
-                                   {"MCLT", "mclt_seconds"},
-                                   {"FORMED", "formed"},
+                                   {"STATE A", "status.a.state"},
+                                   {"STATE B", "status.b.state"},
                                    {"DOWN", "down"},
                                    {"SINCE", "down_time", Cell::kTime}};
 constexpr FieldOption kPairOptions[] = {

@@ -23,6 +23,7 @@
 #include "controlplane/main/admin_token.h"
 #include "controlplane/main/enlister.h"
 #include "controlplane/main/link_owners.h"
+#include "controlplane/main/pair_keeper.h"
 #include "controlplane/main/region_metrics.h"
 #include "controlplane/main/worker.h"
 #include "controlplane/model/live_model.h"
@@ -98,6 +99,7 @@ struct Region::Parts final : api::RackControl {
   std::vector<std::string> link_endpoints;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<api::HttpServer> http;
+  std::unique_ptr<PairKeeper> pairs;
   std::unique_ptr<Enlister> enlister;
   std::unique_ptr<RegionMetrics> metrics;
   std::unique_ptr<Worker> worker;
@@ -338,7 +340,15 @@ Started Region::Parts::OpenApi() {
                                                         .executor = &http->executor(),
                                                         .clock = &clock,
                                                         .log = &log});
+  pairs = std::make_unique<PairKeeper>(PairKeeper::Parts{.model = model.get(),
+                                                         .facts = facts.get(),
+                                                         .racks = this,
+                                                         .executor = &http->executor(),
+                                                         .clock = &clock,
+                                                         .log = &log});
+  api->parts().pairs = pairs.get();
   api->AddMetrics(*metrics);
+  api->AddMetrics(*pairs);
   api->AddMetrics(*enlister);
   return {};
 }
@@ -422,6 +432,7 @@ Started Region::Start() {
   if (!events || !enlisting) {
     return FailStart("the stores refuse to be watched");
   }
+  parts.pairs->Start();
   parts.http_thread = std::thread([&parts] { parts.http->Run(); });
   parts.SayUp();
   return {};
@@ -438,6 +449,7 @@ void Region::Stop() {
   }
   parts.worker.reset();
   parts.enlister.reset();
+  parts.pairs.reset();
   if (parts.link != nullptr) {
     parts.link->Stop();
   }

@@ -139,6 +139,8 @@ void ReadNics(const json::object& document, Inventory& inventory) {
   });
 }
 
+}  // namespace
+
 std::string Rfc3339(WallTime time) {
   using std::chrono::days;
   const std::chrono::sys_seconds seconds{std::chrono::seconds{time.ns / 1'000'000'000}};
@@ -153,6 +155,8 @@ std::string Rfc3339(WallTime time) {
       static_cast<int>(clock.seconds().count()));
   return std::string(text, static_cast<std::size_t>(std::max(length, 0)));
 }
+
+namespace {
 
 bool IsUsable(MacAddress mac) { return !mac.is_zero() && !boot::IsSharedMac(mac); }
 

@@ -44,4 +44,7 @@ struct ParsedInventory {
 [[nodiscard]] std::expected<EnlistResult, Refusal> ApplyInventory(Plan& plan,
                                                                   const InventoryReport& report);
 
+// "2026-11-22T21:30:05Z".
+[[nodiscard]] std::string Rfc3339(WallTime time);
+
 }  // namespace slipway::model

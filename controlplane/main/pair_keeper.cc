@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -35,6 +36,26 @@ constexpr Duration kAskSeldom = Duration::Seconds(5);
   return value != nullptr && value->is_string()
              ? std::string_view(value->get_string().data(), value->get_string().size())
              : std::string_view{};
+}
+
+// Those of an interface that others can reach, in order.
+[[nodiscard]] std::vector<IpAddress> AddressesOf(const api::RackLinkStatus& status,
+                                                 std::string_view interface) {
+  std::vector<IpAddress> addresses;
+  for (const auto& row : status.interfaces) {
+    if (row.name != interface) {
+      continue;
+    }
+    for (const std::string& text : row.addresses) {
+      const auto address = IpAddress::Parse(std::string_view(text).substr(0, text.find('/')));
+      if (address && addresses.size() < model::kServedAddressesMax &&
+          (address->is_v4() || !address->v6().is_link_local())) {
+        addresses.push_back(*address);
+      }
+    }
+  }
+  std::ranges::sort(addresses);
+  return addresses;
 }
 
 }  // namespace
@@ -147,6 +168,12 @@ void PairKeeper::Look(EntityId id, Entry& entry) {
   if (entry.deciding) {
     return;
   }
+  if (now >= entry.next_note) {
+    NoteAddresses(id, entry);
+  }
+  if (entry.deciding) {
+    return;
+  }
   switch (entry.watch.Step(id, entry.pair, views, now)) {
     case model::PairVerdict::kNothing:
       return;
@@ -166,6 +193,37 @@ void PairKeeper::Look(EntityId id, Entry& entry) {
                plan, id, rack,
                fmt::format("away from the region and its partner for {} s (timer)", seconds), wall);
          });
+}
+
+void PairKeeper::NoteAddresses(EntityId id, Entry& entry) {
+  entry.next_note = parts_.clock->Now() + kAskSeldom;
+  std::vector<std::pair<EntityId, std::vector<IpAddress>>> changed;
+  for (std::size_t side = 0; side < 2; ++side) {
+    const EntityId rack = RackOf(entry.pair, side);
+    const api::RackLinkStatus status = parts_.racks->StatusOf(rack.value);
+    parts_.model->Read([&](const model::ModelIndex& index) {
+      for (const EntityId served :
+           index.ChildrenOf({.kind = Kind::kRack, .id = rack}, Kind::kServedInterface)) {
+        const auto* binding = index.Get<model::ServedInterface>(Kind::kServedInterface, served);
+        auto addresses = AddressesOf(status, binding->name);
+        // A link that is down has none, and comes back with those it had.
+        if (!addresses.empty() && addresses != binding->addresses) {
+          changed.emplace_back(served, std::move(addresses));
+        }
+      }
+      return 0;
+    });
+  }
+  if (!changed.empty()) {
+    Decide(id, entry, [changed](model::Plan& plan) -> model::Outcome {
+      for (const auto& [served, addresses] : changed) {
+        if (auto noted = model::NoteAddresses(plan, served, addresses); !noted) {
+          return noted;
+        }
+      }
+      return {};
+    });
+  }
 }
 
 void PairKeeper::Ask(EntityId id, Entry& entry, std::size_t side) {

@@ -63,6 +63,7 @@ class PairKeeper final : public api::PairBoard, public api::MetricsSource {
     std::array<Side, 2> sides;
     Instant since;  // when the word that holds, or its absence, was first seen
     bool deciding = false;
+    Instant next_note;  // of addresses
   };
 
   void Tick();
@@ -71,6 +72,9 @@ class PairKeeper final : public api::PairBoard, public api::MetricsSource {
   void Look(model::EntityId id, Entry& entry);
   void Ask(model::EntityId id, Entry& entry, std::size_t side);
   void OnAnswer(model::EntityId id, std::size_t side, const Result<api::RackAnswer>& answer);
+  // Keeps the addresses of the interfaces that both serve as they last reported them: clients are
+  // told of both.
+  void NoteAddresses(model::EntityId id, Entry& entry);
   void Decide(model::EntityId id, Entry& entry, model::LiveModel::Planner planner);
   [[nodiscard]] std::array<model::PairRackView, 2> ViewsOf(const Entry& entry);
   void Announce(std::uint64_t rack, model::EntityId pair, std::string_view code,

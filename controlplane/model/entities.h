@@ -187,11 +187,14 @@ struct Rack {
   friend bool operator==(const Rack&, const Rack&) = default;
 };
 
+inline constexpr std::size_t kServedAddressesMax = 8;
+
 // Binds an interface of a rack to a VLAN: unbound interfaces are not served.
 struct ServedInterface {
   EntityId rack;
   std::string name;  // as the rack's kernel calls it
   EntityId vlan;
+  std::vector<IpAddress> addresses;  // of a rack in a pair: as it last reported them
 
   friend bool operator==(const ServedInterface&, const ServedInterface&) = default;
 };

@@ -18,6 +18,7 @@ constexpr std::uint64_t kDescriptionMax = 1'024;
 constexpr std::uint64_t kSmallTextMax = 256;
 constexpr std::uint64_t kOptionTextMax = 4'096;
 constexpr std::uint64_t kEndpointTextMax = 64;
+constexpr std::uint64_t kServersMax = config::kServersPerSubnetMax / 2;
 
 constexpr std::string_view kUnknownPolicies[] = {"ignore", "local", "wait", "enlist"};
 constexpr std::string_view kAdvertisements[] = {"off", "no-router-here", "full"};
@@ -143,9 +144,9 @@ constexpr Field kSubnetFields[] = {
                          "The network; no overlap with others of the fabric."),
     Plain<&Subnet::gateway>("gateway", kIp, kOptional, "Inside the network; null: none."),
     Plain<&Subnet::dns_servers>("dns_servers", kIpList, kOptional, "Given to DHCP clients.",
-                                config::kServersPerSubnetMax),
+                                kServersMax),
     Plain<&Subnet::ntp_servers>("ntp_servers", kIpList, kOptional, "Given to DHCP clients.",
-                                config::kServersPerSubnetMax),
+                                kServersMax),
     Text<&Subnet::domain>("domain", kOptional, 253, "Domain name given to DHCP clients."),
     Number<&Subnet::lease_seconds>("lease_seconds", kOptional, 60, 31'536'000, "Lease time."),
     Number<&Subnet::boot_lease_seconds>("boot_lease_seconds", kOptional, 30, 86'400,
@@ -257,6 +258,9 @@ constexpr Field kServedInterfaceFields[] = {
     Text<&ServedInterface::name>("name", kFixed, limits::kInterfaceNameBytesMax,
                                  "As the rack's kernel calls it; unique on the rack."),
     Ref<&ServedInterface::vlan>("vlan", kRequired, Kind::kVlan, "What it serves."),
+    Plain<&ServedInterface::addresses>("addresses", kIpList, kReadOnly,
+                                       "Of a rack in a pair: as it last reported them.",
+                                       kServedAddressesMax),
 };
 
 constexpr Field kDhcpClassFields[] = {

@@ -27,6 +27,18 @@ bool IsHost(const IpAddress& address) noexcept {
                          : !address.v6().is_multicast() && !address.v6().is_link_local();
 }
 
+// The subnet of the VLAN that the address lies in.
+const Subnet* SubnetOn(const ModelIndex& index, EntityId vlan, const IpAddress& address) {
+  for (const EntityId id : index.ChildrenOf({.kind = Kind::kVlan, .id = vlan}, Kind::kSubnet)) {
+    const auto* subnet = index.Get<Subnet>(Kind::kSubnet, id);
+    if (subnet != nullptr && subnet->cidr.address.is_v4() == address.is_v4() &&
+        subnet->cidr.Contains(address)) {
+      return subnet;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Result<PairEndpoint> ParsePairEndpoint(std::string_view text) noexcept {
@@ -87,6 +99,53 @@ std::set<EntityId> VlansOfRack(const ModelIndex& index, EntityId rack) {
     }
   }
   return vlans;
+}
+
+IpAddress AddressOn(const ModelIndex& index, EntityId rack, EntityId vlan, const IpPrefix& near) {
+  IpAddress found;
+  for (const EntityId id :
+       index.ChildrenOf({.kind = Kind::kRack, .id = rack}, Kind::kServedInterface)) {
+    const auto* served = index.Get<ServedInterface>(Kind::kServedInterface, id);
+    if (served == nullptr || served->vlan != vlan) {
+      continue;
+    }
+    for (const IpAddress& address : served->addresses) {
+      if (address.is_v4() != near.address.is_v4()) {
+        continue;
+      }
+      if (near.Contains(address)) {
+        return address;
+      }
+      if (!found.is_set() && SubnetOn(index, vlan, address) != nullptr) {
+        found = address;
+      }
+    }
+  }
+  return found;
+}
+
+std::vector<IpAddress> ServersOfBoth(const ModelIndex& index, EntityId vlan,
+                                     const std::vector<IpAddress>& servers) {
+  std::vector<IpAddress> both;
+  const auto add = [&](const IpAddress& address) {
+    if (address.is_set() && std::ranges::find(both, address) == both.end()) {
+      both.push_back(address);
+    }
+  };
+  for (const IpAddress& server : servers) {
+    add(server);
+    for (const EntityId id :
+         index.ChildrenOf({.kind = Kind::kVlan, .id = vlan}, Kind::kServedInterface)) {
+      const auto* served = index.Get<ServedInterface>(Kind::kServedInterface, id);
+      const Row* pair = served == nullptr ? nullptr : PairOfRack(index, served->rack);
+      const Subnet* subnet = SubnetOn(index, vlan, server);
+      if (pair != nullptr && subnet != nullptr &&
+          std::ranges::find(served->addresses, server) != served->addresses.end()) {
+        add(AddressOn(index, PartnerOf(pair->as<RackPair>(), served->rack), vlan, subnet->cidr));
+      }
+    }
+  }
+  return both;
 }
 
 std::set<EntityId> SharedVlans(const ModelIndex& index, const RackPair& pair) {

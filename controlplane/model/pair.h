@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controlplane/model/index.h"
 #include "dataplane/base/address.h"
@@ -32,6 +33,14 @@ struct PairEndpoint {
 [[nodiscard]] EntityId PartnerOf(const RackPair& pair, EntityId rack) noexcept;
 
 [[nodiscard]] std::set<EntityId> VlansOfRack(const ModelIndex& index, EntityId rack);
+// An address of the rack on a VLAN, as it last reported: one in `near` if there is one, else one in
+// any subnet of the VLAN. Not set: none is known.
+[[nodiscard]] IpAddress AddressOn(const ModelIndex& index, EntityId rack, EntityId vlan,
+                                  const IpPrefix& near);
+// Servers of a subnet as clients get them: behind an address of one rack of a pair stands that of
+// its partner, if both serve the VLAN.
+[[nodiscard]] std::vector<IpAddress> ServersOfBoth(const ModelIndex& index, EntityId vlan,
+                                                   const std::vector<IpAddress>& servers);
 // The VLANs that both serve.
 [[nodiscard]] std::set<EntityId> SharedVlans(const ModelIndex& index, const RackPair& pair);
 

@@ -96,6 +96,16 @@ Outcome DeclareDown(Plan& plan, EntityId id, EntityId rack, std::string_view rea
   return plan.Replace({.kind = Kind::kRackPair, .id = id}, Entity(std::move(pair)));
 }
 
+Outcome NoteAddresses(Plan& plan, EntityId id, std::vector<IpAddress> addresses) {
+  const auto* found = plan.index().Get<ServedInterface>(Kind::kServedInterface, id);
+  if (found == nullptr) {
+    return {};  // it was taken away meanwhile
+  }
+  ServedInterface served = *found;
+  served.addresses = std::move(addresses);
+  return plan.Replace({.kind = Kind::kServedInterface, .id = id}, Entity(std::move(served)));
+}
+
 Outcome MarkMet(Plan& plan, EntityId id) {
   const RackPair* found = FindPair(plan, id);
   if (found == nullptr) {

@@ -59,6 +59,8 @@ class PairWatch {
 // MarkMet. Said again of the same rack, it changes nothing. kNotFound, kInvalid.
 [[nodiscard]] Outcome DeclareDown(Plan& plan, EntityId pair, EntityId rack, std::string_view reason,
                                   WallTime now);
+// What a rack of a pair has said of the addresses of an interface that it serves.
+[[nodiscard]] Outcome NoteAddresses(Plan& plan, EntityId served, std::vector<IpAddress> addresses);
 // Both are in state normal: no word holds, and a rack that forgets is known to have forgotten.
 [[nodiscard]] Outcome MarkMet(Plan& plan, EntityId pair);
 

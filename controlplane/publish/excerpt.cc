@@ -23,7 +23,7 @@ class Excerpt {
     if (row == nullptr || !seen_.insert(ref).second) {
       return;
     }
-    const RecordBody body = EncodeEntity(encoder_, ref.id.value, row->entity);
+    const RecordBody body = EncodeEntity(encoder_, index_, ref.id.value, row->entity);
     // The model keeps the bounds of records.
     SLIP_CHECK(builder_.Put(static_cast<std::uint8_t>(TableOf(ref.kind)), ref.id.value,
                             AsBytes(body.bytes)));

@@ -157,7 +157,7 @@ void Publisher::State::Appear(RackState& rack, const ModelIndex& model_index, En
   if (row == nullptr) {
     return;
   }
-  const RecordBody body = EncodeEntity(encoder, ref.id.value, row->entity);
+  const RecordBody body = BodyFor(model_index, 0, *row);
   Emit(rack, KeyOf(ref), appears ? nullptr : &body, appears ? &body : nullptr);
 }
 
@@ -173,18 +173,25 @@ void Publisher::State::AppearWithOptions(RackState& rack, const ModelIndex& mode
 }
 
 // An entity whose visibility did not change by this change, but for its coming and going.
-void Publisher::State::Change(const ModelIndex&, const ModelChange& change,
+void Publisher::State::Change(const ModelIndex& model_index, const ModelChange& change,
                               const RackSet& rack_ids) {
-  if (rack_ids.empty()) {
+  if (rack_ids.empty() && change.ref.kind != Kind::kSubnet) {
     return;
   }
   std::optional<RecordBody> before;
   std::optional<RecordBody> after;
   if (change.before) {
-    before = EncodeEntity(encoder, change.ref.id.value, *change.before);
+    before = EncodeEntity(encoder, model_index, change.ref.id.value, *change.before);
   }
   if (change.after) {
-    after = EncodeEntity(encoder, change.ref.id.value, *change.after);
+    after = EncodeEntity(encoder, model_index, change.ref.id.value, *change.after);
+  }
+  if (change.ref.kind == Kind::kSubnet) {
+    const auto known = subnets.extract(change.ref.id);
+    before = known.empty() ? std::nullopt : std::optional(known.mapped());
+    if (after) {
+      subnets.emplace(change.ref.id, *after);
+    }
   }
   for (const std::uint64_t id : rack_ids) {
     Emit(racks.at(id), KeyOf(change.ref), before ? &*before : nullptr, after ? &*after : nullptr);
@@ -313,6 +320,9 @@ void Publisher::State::OnSubnet(const ModelIndex& model_index, const ModelChange
   const EntityId vlan = std::get<model::Subnet>(change.after ? *change.after : *change.before).vlan;
   const RackSet ids = RacksOf(vlan);
   Change(model_index, change, ids);
+  for (const std::uint64_t id : ids) {
+    RefreshPair(model_index, {id});  // which of its partner's addresses are on the VLAN
+  }
   if (change.before && change.after) {
     return;
   }
@@ -368,11 +378,11 @@ void Publisher::State::OnInterface(const ModelIndex& model_index, const ModelCha
   std::optional<RecordBody> after_body;
   RackSet ids;
   if (before != nullptr) {
-    before_body = EncodeEntity(encoder, change.ref.id.value, *change.before);
+    before_body = EncodeEntity(encoder, model_index, change.ref.id.value, *change.before);
     ids = RacksOf(before->vlan);
   }
   if (after != nullptr) {
-    after_body = EncodeEntity(encoder, change.ref.id.value, *change.after);
+    after_body = EncodeEntity(encoder, model_index, change.ref.id.value, *change.after);
     ids.merge(RacksOf(after->vlan));
   }
   const EntityId machine = (after != nullptr ? after : before)->machine;
@@ -391,12 +401,37 @@ void Publisher::State::OnInterface(const ModelIndex& model_index, const ModelCha
 
 RecordBody Publisher::State::BodyFor(const ModelIndex& model_index, std::uint64_t rack_id,
                                      const model::Row& row) {
-  if (model::KindOf(row.entity) != Kind::kRackPair) {
-    return EncodeEntity(encoder, row.id.value, row.entity);
+  const Kind kind = model::KindOf(row.entity);
+  if (kind == Kind::kSubnet) {
+    return subnets.at(row.id);
+  }
+  if (kind != Kind::kRackPair) {
+    return EncodeEntity(encoder, model_index, row.id.value, row.entity);
   }
   auto body = EncodePair(encoder, model_index, row, {rack_id});
   SLIP_CHECK(body.has_value());  // between revisions what is referred to exists
   return *std::move(body);
+}
+
+void Publisher::State::RefreshSubnets(const ModelIndex& model_index, EntityId vlan) {
+  const RackSet ids = RacksOf(vlan);
+  for (const EntityId id :
+       model_index.ChildrenOf({.kind = Kind::kVlan, .id = vlan}, Kind::kSubnet)) {
+    const auto known = subnets.find(id);
+    const auto* subnet = model_index.Get<model::Subnet>(Kind::kSubnet, id);
+    if (known == subnets.end() || subnet == nullptr) {
+      continue;
+    }
+    RecordBody now = EncodeEntity(encoder, model_index, id.value, model::Entity(*subnet));
+    if (now.bytes == known->second.bytes) {
+      continue;
+    }
+    for (const std::uint64_t rack : ids) {
+      Emit(racks.at(rack), KeyOf({.kind = Kind::kSubnet, .id = id}), &known->second, &now);
+      touched.insert(rack);
+    }
+    known->second = std::move(now);
+  }
 }
 
 void Publisher::State::RefreshPair(const ModelIndex& model_index, EntityId rack_id) {
@@ -439,8 +474,12 @@ void Publisher::State::OnPair(const ModelIndex& model_index, const ModelChange& 
   for (const auto* entity : {&change.before, &change.after}) {
     if (*entity) {
       const auto& pair = std::get<model::RackPair>(**entity);
-      RefreshPair(model_index, pair.rack_a);
-      RefreshPair(model_index, pair.rack_b);
+      for (const EntityId rack : {pair.rack_a, pair.rack_b}) {
+        RefreshPair(model_index, rack);
+        for (const EntityId vlan : model::VlansOfRack(model_index, rack)) {
+          RefreshSubnets(model_index, vlan);
+        }
+      }
     }
   }
 }
@@ -495,6 +534,7 @@ void Publisher::Load(const ModelIndex& index) {
   state.index = &index;
   state.racks.clear();
   state.racks_of_vlan.clear();
+  state.subnets.clear();
   for (const auto& [id, row] : index.All(Kind::kRack)) {
     state.racks[id.value];
   }
@@ -510,7 +550,10 @@ void Publisher::Load(const ModelIndex& index) {
       continue;  // each rack sees another record of it
     }
     for (const auto& [id, row] : index.All(kind)) {
-      const RecordBody body = EncodeEntity(state.encoder, id.value, row.entity);
+      const RecordBody body = EncodeEntity(state.encoder, index, id.value, row.entity);
+      if (kind == Kind::kSubnet) {
+        state.subnets.emplace(id, body);
+      }
       for (auto& [rack_id, rack] : state.racks) {
         if (State::Sees(index, rack_id, rack, row)) {
           rack.working.hash.Add(body.hash);
@@ -552,9 +595,14 @@ void Publisher::OnChange(const ModelIndex& index, const ModelChange& change) {
       return state_->RefreshPairOf(index, change.ref.id);
     case Kind::kServedInterface:
       state_->OnServed(index, change);
-      return state_->RefreshPairOf(
-          index,
-          std::get<model::ServedInterface>(change.after ? *change.after : *change.before).rack);
+      for (const auto* entity : {&change.before, &change.after}) {
+        if (*entity) {
+          const auto& served = std::get<model::ServedInterface>(**entity);
+          state_->RefreshSubnets(index, served.vlan);
+          state_->RefreshPairOf(index, served.rack);
+        }
+      }
+      return;
     case Kind::kRackPair:
       return state_->OnPair(index, change);
     case Kind::kVlan:

@@ -97,6 +97,8 @@ struct Publisher::State {
   void UnbindVlan(const model::ModelIndex& index, RackState& rack, model::EntityId vlan);
   void VlanContent(const model::ModelIndex& index, RackState& rack, model::EntityId vlan,
                    bool appears);
+  // What clients are told of a subnet changes with the racks that serve its VLAN.
+  void RefreshSubnets(const model::ModelIndex& index, model::EntityId vlan);
   // The record of an entity that the rack sees.
   [[nodiscard]] RecordBody BodyFor(const model::ModelIndex& index, std::uint64_t rack_id,
                                    const model::Row& row);
@@ -111,7 +113,8 @@ struct Publisher::State {
   const model::ModelIndex* index = nullptr;
   std::map<std::uint64_t, RackState> racks;
   std::map<model::EntityId, RackSet> racks_of_vlan;
-  std::set<std::uint64_t> touched;  // racks with pending records
+  std::map<model::EntityId, RecordBody> subnets;  // all, as racks have them
+  std::set<std::uint64_t> touched;                // racks with pending records
   Listener listener;
   std::function<void(const std::function<void()>&)> guard = [](const std::function<void()>& work) {
     work();

@@ -13,6 +13,7 @@ using config::Table;
 
 struct Encoding {
   config::RecordEncoder& encoder;
+  const model::ModelIndex& index;
   RecordId id;
 
   ByteSpan operator()(const model::Vlan& vlan) const {
@@ -37,10 +38,11 @@ struct Encoding {
     record.vlan = subnet.vlan.value;
     record.prefix = subnet.cidr;
     record.gateway = subnet.gateway;
-    for (const IpAddress& server : subnet.dns_servers) {
-      SLIP_CHECK(record.dns_servers.push_back(server));  // bounded by the field table
+    // Bounded by the field table, and by one partner for each.
+    for (const IpAddress& server : ServersOfBoth(index, subnet.vlan, subnet.dns_servers)) {
+      SLIP_CHECK(record.dns_servers.push_back(server));
     }
-    for (const IpAddress& server : subnet.ntp_servers) {
+    for (const IpAddress& server : ServersOfBoth(index, subnet.vlan, subnet.ntp_servers)) {
       SLIP_CHECK(record.ntp_servers.push_back(server));
     }
     record.domain = std::string_view(subnet.domain);
@@ -226,11 +228,13 @@ RecordBody BodyOf(Table table, RecordId id, ByteSpan bytes) {
 
 }  // namespace
 
-RecordBody EncodeEntity(config::RecordEncoder& encoder, RecordId id, const model::Entity& entity) {
+RecordBody EncodeEntity(config::RecordEncoder& encoder, const model::ModelIndex& index, RecordId id,
+                        const model::Entity& entity) {
   const Table table = TableOf(model::KindOf(entity));
   SLIP_CHECK(table != Table::kNone);
   SLIP_CHECK(table != Table::kRackPair);
-  return BodyOf(table, id, std::visit(Encoding{.encoder = encoder, .id = id}, entity));
+  return BodyOf(table, id,
+                std::visit(Encoding{.encoder = encoder, .index = index, .id = id}, entity));
 }
 
 std::optional<RecordBody> EncodePair(config::RecordEncoder& encoder, const model::ModelIndex& index,
@@ -265,7 +269,12 @@ std::optional<RecordBody> EncodePair(config::RecordEncoder& encoder, const model
     record.survivor_stale = pair.survivor_stale;
   }
   for (const model::EntityId vlan : model::SharedVlans(index, pair)) {
-    SLIP_CHECK(record.shared_vlans.push_back({.vlan = vlan.value, .address = {}, .address6 = {}}));
+    const IpPrefix any4{.address = Ipv4Address{}, .bits = 32};
+    const IpPrefix any6{.address = Ipv6Address{}, .bits = 128};
+    SLIP_CHECK(record.shared_vlans.push_back(
+        {.vlan = vlan.value,
+         .address = model::AddressOn(index, partner_id, vlan, any4),
+         .address6 = model::AddressOn(index, partner_id, vlan, any6)}));
   }
   return BodyOf(Table::kRackPair, record.id, encoder.Encode(record));
 }

@@ -27,8 +27,9 @@ struct RecordBody {
 [[nodiscard]] model::Kind KindOfTable(config::Table table) noexcept;
 
 // REQUIRES: TableOf(kind of entity) is neither kNone nor kRackPair. The same entity gives the same
-// bytes.
-[[nodiscard]] RecordBody EncodeEntity(config::RecordEncoder& encoder, config::RecordId id,
+// bytes; of a subnet, as long as the racks of its VLAN are the same pair with the same addresses.
+[[nodiscard]] RecordBody EncodeEntity(config::RecordEncoder& encoder,
+                                      const model::ModelIndex& index, config::RecordId id,
                                       const model::Entity& entity);
 // A pair as the rack sees it, which is one of the two: made of the pair, its partner and what both
 // serve. Nothing: the partner does not exist.

@@ -91,7 +91,26 @@ void WriteRetry(WireWriter& writer, const ScriptContext& context) {
   WriteNumber(writer, kWaitSeconds);
   writer.Text("\ndhcp netX || goto retry\nchain --replace ");
   writer.Text(RackUrl(context.server, kIpxeScriptPath));
+  if (context.partner.is_set()) {
+    writer.Text(" || chain --replace ");
+    writer.Text(RackUrl(context.partner, kIpxeScriptPath));
+  }
   writer.Text(" || goto retry\n");
+}
+
+// What a fetch that failed leads to: the partner's script, which names its own files and has its
+// own token, and then everything anew.
+void WriteFailed(WireWriter& writer, const ScriptContext& context) {
+  writer.Text(":failed\n");
+  if (context.partner.is_set()) {
+    writer.Text("echo Slipway: could not load, trying the other rack\nsleep ");
+    WriteNumber(writer, kPartnerWaitSeconds);
+    writer.Text("\nchain --replace ");
+    writer.Text(RackUrl(context.partner, kIpxeScriptPath));
+    writer.Text(" ||\n");
+  }
+  writer.Text("echo Slipway: could not load, trying again\n");
+  WriteRetry(writer, context);
 }
 
 }  // namespace
@@ -120,8 +139,7 @@ Result<std::size_t> WriteScript(MutableByteSpan out, const BootPlan& plan,
       return Fail(ErrorCode::kMalformed);
     }
     WriteKernel(writer, plan, context);
-    writer.Text(":failed\necho Slipway: could not load, trying again\n");
-    WriteRetry(writer, context);
+    WriteFailed(writer, context);
   } else if (plan.kind == PlanKind::kWait) {
     WriteRetry(writer, context);
   } else {

@@ -13,10 +13,13 @@ namespace slipway::boot {
 inline constexpr std::size_t kScriptBytesMax = 4096;
 // Between two questions of a waiting machine; well below every lease.
 inline constexpr int kWaitSeconds = 15;
+// Before the other rack is asked for what this one could not give: two that fail do not spin.
+inline constexpr int kPartnerWaitSeconds = 3;
 
 struct ScriptContext {
   MacAddress mac;
   IpAddress server;
+  IpAddress partner;          // the other rack of a pair; not set: none
   std::string_view token;     // goes to the launcher only: plain [A-Za-z0-9_.-]+
   std::string_view hostname;  // shown on the console; may be empty
 };

@@ -48,7 +48,8 @@ using FileName = FixedString<limits::kFileNameBytesMax>;
 using Sha256 = std::array<std::byte, 32>;
 using Uuid = std::array<std::uint8_t, 16>;
 
-inline constexpr std::size_t kServersPerSubnetMax = 4;
+// Four of the operator's, and of each that is a rack of a pair the partner's address behind it.
+inline constexpr std::size_t kServersPerSubnetMax = 8;
 inline constexpr std::size_t kFilesPerImageMax = 16;
 inline constexpr std::size_t kRelaysPerVlanMax = 8;
 inline constexpr std::size_t kArchitecturesPerClassMax = 16;

@@ -1,5 +1,7 @@
 #include "dataplane/service/boot_content.h"
 
+#include <algorithm>
+
 #include "dataplane/base/random.h"
 
 namespace slipway::service {
@@ -10,6 +12,21 @@ constexpr std::uint32_t kNoTransfer = UINT32_MAX;
 constexpr std::string_view kScriptType = "text/plain; charset=utf-8";
 
 static_assert(boot::kScriptBytesMax <= kGeneratedBytesMax);
+
+// Where the client reaches the other rack of the pair, if that one serves its VLAN too.
+IpAddress PartnerOf(const config::Snapshot& snapshot, const boot::BootRequest& ask) {
+  const config::RackPairRecord* const pair = snapshot.rack_pair();
+  if (pair == nullptr || ask.vlan == nullptr) {
+    return {};
+  }
+  const auto& vlans = pair->shared_vlans;
+  const auto found = std::ranges::lower_bound(vlans.begin(), vlans.end(), ask.vlan->id, {},
+                                              &config::PartnerVlan::vlan);
+  if (found == vlans.end() || found->vlan != ask.vlan->id) {
+    return {};
+  }
+  return ask.server.is_v4() ? found->address : found->address6;
+}
 
 }  // namespace
 
@@ -106,6 +123,7 @@ Content BootContent::ResolveScript(const ContentRequest& request, const Serving&
   const boot::ScriptContext context{
       .mac = ask.mac,
       .server = ask.server,
+      .partner = PartnerOf(*serving.snapshot, ask),
       .token = token,
       .hostname = ask.machine != nullptr ? ask.machine->hostname.view() : std::string_view()};
   const auto size = boot::WriteScript(scratch, plan, context);

@@ -113,7 +113,8 @@ constexpr Column kServedColumns[] = {
     {"ID", "id"}, {"RACK", "rack"}, {"NAME", "name"}, {"VLAN", "vlan"}};
 constexpr FieldOption kServedOptions[] = {
     {"--rack", "rack", kText, true, false, "Whose it is, id or name"},
-    {"--name", "name", kText, true, false, "As the rack's kernel calls it"},
+    {"--name", "name", kText, false, false,
+     "As the rack's kernel calls it; left out: by relays only"},
     {"--vlan", "vlan", kText, true, true, "What it serves, id or name"}};
 
 constexpr Column kClassColumns[] = {{"ID", "id"},

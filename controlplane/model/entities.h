@@ -189,12 +189,15 @@ struct Rack {
 
 inline constexpr std::size_t kServedAddressesMax = 8;
 
-// Binds an interface of a rack to a VLAN: unbound interfaces are not served.
+// Binds an interface of a rack to a VLAN: unbound interfaces are not served. Without an interface
+// the rack serves the VLAN through relays only.
 struct ServedInterface {
   EntityId rack;
-  std::string name;  // as the rack's kernel calls it
+  std::string name;  // as the rack's kernel calls it; empty: none, by relays only
   EntityId vlan;
   std::vector<IpAddress> addresses;  // of a rack in a pair: as it last reported them
+
+  [[nodiscard]] bool by_relay() const noexcept { return name.empty(); }
 
   friend bool operator==(const ServedInterface&, const ServedInterface&) = default;
 };

@@ -255,8 +255,9 @@ constexpr Field kRackFields[] = {
 
 constexpr Field kServedInterfaceFields[] = {
     Ref<&ServedInterface::rack>("rack", kFixed, Kind::kRack, "Whose it is."),
-    Text<&ServedInterface::name>("name", kFixed, limits::kInterfaceNameBytesMax,
-                                 "As the rack's kernel calls it; unique on the rack."),
+    Text<&ServedInterface::name>("name", kImmutable, limits::kInterfaceNameBytesMax,
+                                 "As the rack's kernel calls it; unique on the rack. Left out: "
+                                 "the VLAN is reached by relays only."),
     Ref<&ServedInterface::vlan>("vlan", kRequired, Kind::kVlan, "What it serves."),
     Plain<&ServedInterface::addresses>("addresses", kIpList, kReadOnly,
                                        "Of a rack in a pair: as it last reported them.",

@@ -92,9 +92,10 @@ struct NameGetter {
 
   std::string operator()(const Rack& rack) const { return rack.name; }
 
-  // Served interfaces are unique per rack only.
+  // Served interfaces are unique per rack only; no interface has a slash in its name.
   std::string operator()(const ServedInterface& served) const {
-    return FormatId(Kind::kRack, served.rack) + "/" + served.name;
+    return FormatId(Kind::kRack, served.rack) + "/" +
+           (served.by_relay() ? "relay/" + FormatId(Kind::kVlan, served.vlan) : served.name);
   }
 
   std::string operator()(const DhcpClass& dhcp_class) const { return dhcp_class.name; }

@@ -69,7 +69,7 @@ class ModelIndex final : public NameResolver {
     return row == nullptr ? nullptr : std::get_if<T>(&row->entity);
   }
 
-  // By the kind's name field (for a served interface "<rack name>/<interface>").
+  // By the kind's name field (for a served interface "<rack id>/<interface>").
   [[nodiscard]] const Row* FindByName(Kind kind, std::string_view name) const;
   // By id text or by name: what people type.
   [[nodiscard]] const Row* FindByText(Kind kind, std::string_view text) const;

@@ -16,19 +16,18 @@ constexpr std::size_t kFabricsMax = 1'024;
 constexpr std::size_t kRacksMax = 1'024;
 
 // By kind: how many there may be.
-constexpr std::array<std::size_t, kStoredKindCount> kCountMax = {
-    kFabricsMax,
-    limits::kVlansMax,
-    limits::kSubnetsMax,
-    limits::kRangesMax,
-    limits::kHostsMax,
-    limits::kHostsMax,
-    limits::kImagesMax,
-    kRacksMax,
-    kRacksMax* limits::kServedInterfacesMax,
-    limits::kDhcpClassesMax,
-    limits::kDhcpOptionsMax,
-    kRacksMax / 2};
+constexpr std::array<std::size_t, kStoredKindCount> kCountMax = {kFabricsMax,
+                                                                 limits::kVlansMax,
+                                                                 limits::kSubnetsMax,
+                                                                 limits::kRangesMax,
+                                                                 limits::kHostsMax,
+                                                                 limits::kHostsMax,
+                                                                 limits::kImagesMax,
+                                                                 kRacksMax,
+                                                                 kRacksMax* limits::kServedVlansMax,
+                                                                 limits::kDhcpClassesMax,
+                                                                 limits::kDhcpOptionsMax,
+                                                                 kRacksMax / 2};
 
 std::string GuardKey(EntityRef ref) { return "g/" + StoreKey(ref.kind, ref.id).substr(2); }
 

@@ -113,6 +113,7 @@ class Checker {
   void OptionValue(const DhcpOption& option);
   void OptionTarget(const DhcpOption& option);
   void OptionBound(const DhcpOption& option);
+  void ServedBounds(const ServedInterface& served);
   void OneRackOrAPair(std::string_view field, EntityId vlan, std::set<EntityId> racks);
   void PairedRack(std::string_view field, EntityId rack_id);
   void PairAddress(std::string_view field, std::string_view text);
@@ -408,20 +409,35 @@ void Checker::operator()(const ServedInterface& served) {
     OneRackOrAPair("vlan", served.vlan, {served.rack});
   }
   const auto bad = [](char c) { return c == '/' || c == ' ' || c == ':'; };
-  if (served.name.empty() || std::ranges::any_of(served.name, bad)) {
+  if (std::ranges::any_of(served.name, bad)) {
     Wrong("name", "\"" + served.name + "\" is not the name of a network interface",
           "use the name as ip link shows it");
   }
   const Row* other = index_.FindByName(Kind::kServedInterface, NameOf(Entity(served)));
   if (other != nullptr && other->id != self_.id) {
-    Taken("name", "\"" + served.name + "\"", {.kind = Kind::kServedInterface, .id = other->id},
-          "change that binding instead");
+    Taken(served.by_relay() ? "vlan" : "name",
+          served.by_relay() ? "this VLAN" : "\"" + served.name + "\"",
+          {.kind = Kind::kServedInterface, .id = other->id}, "change that binding instead");
   }
-  const auto& bound =
-      index_.ChildrenOf({.kind = Kind::kRack, .id = served.rack}, Kind::kServedInterface);
-  if (!bound.contains(self_.id) && bound.size() >= limits::kServedInterfacesMax) {
-    Wrong("rack", "serves " + std::to_string(bound.size()) + " interfaces already",
-          "use another rack");
+  ServedBounds(served);
+}
+
+void Checker::ServedBounds(const ServedInterface& served) {
+  std::size_t all = 0;
+  std::size_t interfaces = 0;
+  for (const EntityId id :
+       index_.ChildrenOf({.kind = Kind::kRack, .id = served.rack}, Kind::kServedInterface)) {
+    const auto* other = index_.Get<ServedInterface>(Kind::kServedInterface, id);
+    if (id != self_.id && other != nullptr) {
+      ++all;
+      interfaces += other->by_relay() ? 0U : 1U;
+    }
+  }
+  if (!served.by_relay() && interfaces >= limits::kServedInterfacesMax) {
+    Wrong("rack", "serves " + std::to_string(interfaces) + " interfaces already",
+          "use another rack, or relays");
+  } else if (all >= limits::kServedVlansMax) {
+    Wrong("rack", "serves " + std::to_string(all) + " VLANs already", "use another rack");
   }
 }
 

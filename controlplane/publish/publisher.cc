@@ -45,7 +45,8 @@ bool Publisher::State::Sees(const ModelIndex& index, std::uint64_t rack_id, cons
     case Kind::kInterface:
       return SeesInterface(rack, row.as<model::Interface>());
     case Kind::kServedInterface:
-      return row.as<model::ServedInterface>().rack.value == rack_id;
+      return row.as<model::ServedInterface>().rack.value == rack_id &&
+             !row.as<model::ServedInterface>().by_relay();
     case Kind::kImage:
     case Kind::kDhcpClass:
       return true;
@@ -299,7 +300,11 @@ void Publisher::State::OnServed(const ModelIndex& model_index, const ModelChange
     return;  // the rack went in the same batch
   }
   RackState& rack = found->second;
-  Change(model_index, change, {id});
+  touched.insert(id);
+  // By relays there is no interface that the rack needs to know: the VLAN in its sight is enough.
+  if (!(after != nullptr ? after : before)->by_relay()) {
+    Change(model_index, change, {id});
+  }
   if (before != nullptr && after != nullptr && before->vlan == after->vlan) {
     return;
   }

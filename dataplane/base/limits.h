@@ -34,6 +34,7 @@ inline constexpr std::uint32_t kSubnetsMax = 1'024;
 inline constexpr std::uint32_t kRangesMax = 4'096;
 inline constexpr std::uint32_t kImagesMax = 1'024;
 inline constexpr std::uint32_t kServedInterfacesMax = 64;  // per rack
+inline constexpr std::uint32_t kServedVlansMax = 512;      // per rack, those by relay included
 inline constexpr std::uint32_t kDhcpClassesMax = 256;
 inline constexpr std::uint32_t kDhcpOptionsMax = 65'536;  // of all scopes together
 inline constexpr std::uint32_t kDhcpOptionsPerScopeMax = 64;

@@ -184,7 +184,7 @@ ByteSpan RecordEncoder::Encode(const RackPairRecord& pair) {
   builder.Clear();
   const auto name = buffer_->Text(pair.partner_name);
   const auto key = buffer_->Text(pair.partner_key);
-  std::array<schema::PartnerVlan, limits::kServedInterfacesMax> wire;
+  std::array<schema::PartnerVlan, limits::kServedVlansMax> wire;
   std::transform(pair.shared_vlans.begin(), pair.shared_vlans.end(), wire.begin(),
                  [](const PartnerVlan& vlan) {
                    return schema::PartnerVlan(vlan.vlan, ToWire(vlan.address),

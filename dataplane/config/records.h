@@ -187,7 +187,7 @@ struct RackPairRecord {
   std::uint64_t term = 0;
   std::uint8_t down_side = 0;
   bool survivor_stale = false;
-  FixedVector<PartnerVlan, limits::kServedInterfacesMax> shared_vlans;  // by rising id
+  FixedVector<PartnerVlan, limits::kServedVlansMax> shared_vlans;  // by rising id
 };
 
 }  // namespace slipway::config

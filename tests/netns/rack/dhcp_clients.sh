@@ -125,8 +125,8 @@ lab_api POST /v1/vlans '{"name":"far","fabric":"lab","vid":88,"unknown_policy":"
 lab_api POST /v1/subnets '{"name":"far","vlan":"far","cidr":"10.88.0.0/24","gateway":"10.88.0.1"}' \
   > /dev/null
 lab_api POST /v1/ranges '{"subnet":"far","first":"10.88.0.100","last":"10.88.0.199"}' > /dev/null
-# No interface of the rack is on it: it is bound by a name that none has.
-lab_api POST /v1/served-interfaces '{"rack":"lab","name":"by-relay","vlan":"far"}' > /dev/null
+# No interface of the rack is on it: relays are the only way.
+lab_api POST /v1/served-interfaces '{"rack":"lab","vlan":"far"}' > /dev/null
 check "the rack knows the network behind the relays" wait_for 10 rack_is_current
 ip -n "$ns_far" link add client1 address 52:54:00:55:10:02 type veth peer name client1p
 ip -n "$ns_far" link set client1p master far0 up

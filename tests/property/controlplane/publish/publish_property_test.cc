@@ -136,9 +136,10 @@ json::object World::Body(Kind kind) {
       body = {{"name", "i" + std::to_string(random_.Below(5))}, {"architecture", "amd64"}};
       break;
     case Kind::kServedInterface:
-      body = {{"rack", Any(Kind::kRack)},
-              {"name", "eth" + std::to_string(random_.Below(3))},
-              {"vlan", Any(Kind::kVlan)}};
+      body = {{"rack", Any(Kind::kRack)}, {"vlan", Any(Kind::kVlan)}};
+      if (const std::uint64_t name = random_.Below(4); name != 0) {  // 0: by relays
+        body["name"] = "eth" + std::to_string(name);
+      }
       break;
     case Kind::kRack:
       body = {{"name", "r" + std::to_string(100 + random_.Below(6))}};

@@ -191,6 +191,20 @@ TEST_F(PublisherTest, RingIsBounded) {
   EXPECT_TRUE(small.DeltaSince(rack_.value, statuses[1].generation, statuses[1].hash));
 }
 
+TEST_F(PublisherTest, AVlanByRelaysIsSeenWithoutAnInterface) {
+  Make(Kind::kVlan, R"({"name":"far","fabric":"lab","vid":9})");
+  Make(Kind::kSubnet, R"({"vlan":"far","cidr":"10.5.0.0/24"})");
+  const RackStatus before = Status(rack_);
+  const EntityId binding = Make(Kind::kServedInterface, R"({"rack":"r1","vlan":"far"})");
+  EXPECT_EQ(Shape(Since(rack_, before)),
+            (std::vector<std::pair<Table, bool>>{{Table::kVlan, true}, {Table::kSubnet, true}}));
+  Publisher fresh(1);
+  Load(fresh);
+  EXPECT_EQ(fresh.StatusOf(rack_.value)->hash, Status(rack_).hash);
+  ASSERT_TRUE(Delete(Kind::kServedInterface, binding));
+  EXPECT_EQ(Status(rack_).hash, before.hash);
+}
+
 // What the rack has of its pair, decoded; nothing: no such record in the delta.
 std::optional<config::RackPairRecord> PairIn(const PublishedDelta& delta) {
   for (const PublishedRecord& record : delta.records) {

@@ -149,7 +149,7 @@ TEST(ConfigCodecTest, DhcpClassesAndOptionsComeBackAsTheyWere) {
   pair.term = 3;
   pair.down_side = 1;
   pair.survivor_stale = true;
-  for (std::uint32_t i = 1; i <= limits::kServedInterfacesMax; ++i) {
+  for (std::uint32_t i = 1; i <= limits::kServedVlansMax; ++i) {
     EXPECT_TRUE(pair.shared_vlans.push_back(
         {.vlan = i, .address = Address("10.0.0.1"), .address6 = Address("2001:db8::1")}));
   }

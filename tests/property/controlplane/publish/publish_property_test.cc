@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "controlplane/model/live_model.h"
+#include "controlplane/model/pair_watch.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/store/memory_store.h"
 #include "dataplane/base/random.h"
@@ -90,6 +91,7 @@ class World {
 
   json::object Body(Kind kind);
   void MakeRack();
+  void NoteAddresses();
   void Apply(RackTwin& twin, const PublishedRecord& record, config::SnapshotBuilder& builder);
 
   SeededRandom random_;
@@ -111,6 +113,9 @@ json::object World::Body(Kind kind) {
     case Kind::kSubnet:
       body = {{"vlan", Any(Kind::kVlan)},
               {"cidr", "10." + std::to_string(random_.Below(4)) + ".0.0/24"}};
+      if (random_.Below(2) == 0) {
+        body["dns_servers"] = {Address(), Address()};
+      }
       break;
     case Kind::kRange: {
       const std::string prefix = "10." + std::to_string(random_.Below(4)) + ".0.";
@@ -185,6 +190,18 @@ void World::MakeRack() {
   });
 }
 
+// What a rack reports of an interface: some of the addresses that subnets name as servers.
+void World::NoteAddresses() {
+  const auto ids = Ids(Kind::kServedInterface);
+  if (ids.empty()) {
+    return;
+  }
+  const EntityId id = ids[random_.Below(ids.size())];
+  Mutate([&](model::Plan& plan) {
+    return model::NoteAddresses(plan, id, {*IpAddress::Parse(Address())});
+  });
+}
+
 void World::Step() {
   constexpr Kind kKinds[] = {Kind::kFabric,
                              Kind::kVlan,
@@ -212,6 +229,10 @@ void World::Step() {
   const Kind first = kKinds[random_.Below(std::size(kKinds))];
   if (first == Kind::kRack && random_.Below(3) != 0) {
     MakeRack();
+    return;
+  }
+  if (first == Kind::kServedInterface && random_.Below(3) == 0) {
+    NoteAddresses();
     return;
   }
   std::vector<std::pair<model::Operation, json::object>> list;

@@ -24,6 +24,7 @@ class PairedRacks final : public api::RackControl {
     api::RackLinkStatus status;
     status.connected = says.contains(rack);
     status.is_current = true;
+    status.interfaces = interfaces;
     return status;
   }
 
@@ -38,6 +39,7 @@ class PairedRacks final : public api::RackControl {
   }
 
   std::map<std::uint64_t, std::string> says;  // absent: not connected
+  std::vector<api::RackLinkStatus::Interface> interfaces;
   int asked = 0;
 };
 
@@ -96,7 +98,9 @@ class PairKeeperTest : public testing::Test {
 
   std::vector<std::string> Events() {
     std::vector<std::string> codes;
-    for (const store::EventRow& row : lab_.facts->Events(0, 100)->rows) {
+    const auto page = lab_.facts->Events(0, 100);
+    EXPECT_TRUE(page.has_value());
+    for (const store::EventRow& row : page->rows) {
       codes.push_back(row.code);
     }
     return codes;
@@ -174,6 +178,41 @@ TEST_F(PairKeeperTest, AnswersThatAreNoReportChangeNothing) {
   Seconds(10);
   EXPECT_FALSE(Pair().formed);
   EXPECT_FALSE(keeper_->StatusOf(pair_.value).sides[0].heard);
+}
+
+TEST_F(PairKeeperTest, AddressesOfServedInterfacesAreKept) {
+  EntityId served;
+  Mutate([&](model::Plan& plan) -> model::Outcome {
+    const EntityId fabric = *plan.Create(model::Entity(model::Fabric{.name = "lab"}));
+    model::Vlan vlan;
+    vlan.name = "boot";
+    vlan.fabric = fabric;
+    model::ServedInterface binding;
+    binding.rack = a_;
+    binding.name = "eth1";
+    binding.vlan = *plan.Create(model::Entity(vlan));
+    served = *plan.Create(model::Entity(binding));
+    return {};
+  });
+  const auto addresses = [&] {
+    return lab_.model.Read([&](const model::ModelIndex& index) {
+      return index.Get<model::ServedInterface>(Kind::kServedInterface, served)->addresses;
+    });
+  };
+  racks_.interfaces = {{.name = "eth0", .mac = "", .up = true, .addresses = {"10.1.0.1/24"}},
+                       {.name = "eth1",
+                        .mac = "",
+                        .up = true,
+                        .addresses = {"fe80::1/64", "10.0.0.2/24", "2001:db8::2/64"}}};
+  Say(a_, "normal");
+  Seconds(10);
+  ASSERT_EQ(addresses().size(), 2U);
+  const std::uint64_t revision = lab_.store.revision();
+  // A link that is down for a while has none, and keeps those it had.
+  racks_.interfaces.clear();
+  Seconds(10);
+  EXPECT_EQ(addresses().size(), 2U);
+  EXPECT_EQ(lab_.store.revision(), revision);
 }
 
 TEST_F(PairKeeperTest, ADeletedPairIsForgotten) {

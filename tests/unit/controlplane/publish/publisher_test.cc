@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "controlplane/model/pair_watch.h"
 #include "dataplane/config/decode.h"
 #include "tests/unit/controlplane/model/model_test.h"
 
@@ -289,6 +290,86 @@ TEST_F(PublishedPairTest, TheWordThatARackIsDownReachesBoth) {
   EXPECT_TRUE(pair->formed);
   EXPECT_EQ(pair->term, 4U);
   EXPECT_EQ(pair->down_side, 0);
+}
+
+// Both racks serve the VLAN "boot", at 10.0.0.2 and 10.0.0.3, and 2001:db8::2 and ::3.
+class ServingPairTest : public PublishedPairTest {
+ protected:
+  ServingPairTest() {
+    Make(Kind::kSubnet, R"({"name":"six","vlan":"boot","cidr":"2001:db8::/64"})");
+    second_ = Make(Kind::kServedInterface, R"({"rack":"r2","name":"eth7","vlan":"boot"})");
+    const EntityId first = model_.Read([&](const model::ModelIndex& index) {
+      return index.FindByName(Kind::kServedInterface, FormatId(Kind::kRack, rack_) + "/eth0")->id;
+    });
+    Note(first, {"10.0.0.2", "2001:db8::2", "192.168.1.2"});
+    Note(second_, {"192.168.1.3", "10.0.0.3", "2001:db8::3"});
+  }
+
+  void Note(EntityId served, const std::vector<const char*>& texts) {
+    std::vector<IpAddress> addresses;
+    for (const char* text : texts) {
+      addresses.push_back(*IpAddress::Parse(text));
+    }
+    ASSERT_TRUE(
+        Mutate([&](model::Plan& plan) { return model::NoteAddresses(plan, served, addresses); }));
+  }
+
+  // The servers of a subnet as the rack has them.
+  std::vector<std::string> ServersOf(EntityId rack, EntityId subnet) {
+    std::vector<std::string> servers;
+    const auto cursor = publisher_.StartSnapshot(rack.value).value();
+    EXPECT_TRUE(cursor->Next([&](const PublishedRecord& record) {
+      if (record.table == static_cast<std::uint8_t>(Table::kSubnet) && record.id == subnet.value) {
+        const auto decoded = config::DecodeSubnet(record.id, AsBytes(*record.body)).value();
+        for (const IpAddress& server : decoded.dns_servers) {
+          servers.emplace_back(ToText(server).view());
+        }
+      }
+      return true;
+    }));
+    return servers;
+  }
+
+  EntityId second_;
+};
+
+TEST_F(ServingPairTest, BehindTheServerThatIsOneRackStandsTheOther) {
+  ASSERT_TRUE(
+      Patch(Kind::kSubnet, subnet_, R"({"dns_servers":["10.0.0.3","9.9.9.9","2001:db8::2"]})"));
+  const std::vector<std::string> both = {"10.0.0.3", "10.0.0.2", "9.9.9.9", "2001:db8::2",
+                                         "2001:db8::3"};
+  EXPECT_EQ(ServersOf(rack_, subnet_), both);
+  EXPECT_EQ(ServersOf(other_, subnet_), both);
+  ASSERT_TRUE(Patch(Kind::kSubnet, subnet_, R"({"dns_servers":["10.0.0.2","10.0.0.3"]})"));
+  EXPECT_EQ(ServersOf(rack_, subnet_), (std::vector<std::string>{"10.0.0.2", "10.0.0.3"}));
+}
+
+TEST_F(ServingPairTest, WhenTheSecondRackGoesSoDoesItsAddress) {
+  ASSERT_TRUE(Patch(Kind::kSubnet, subnet_, R"({"dns_servers":["10.0.0.2"]})"));
+  const RackStatus before = Status(rack_);
+  ASSERT_TRUE(Delete(Kind::kServedInterface, second_));
+  EXPECT_EQ(ServersOf(rack_, subnet_), std::vector<std::string>{"10.0.0.2"});
+  EXPECT_EQ(Shape(Since(rack_, before)), (std::vector<std::pair<Table, bool>>{
+                                             {Table::kSubnet, true}, {Table::kRackPair, true}}));
+}
+
+TEST_F(ServingPairTest, AnotherAddressReachesBothRacks) {
+  ASSERT_TRUE(Patch(Kind::kSubnet, subnet_, R"({"dns_servers":["10.0.0.2"]})"));
+  Note(second_, {"10.0.0.30"});
+  EXPECT_EQ(ServersOf(other_, subnet_), (std::vector<std::string>{"10.0.0.2", "10.0.0.30"}));
+  Publisher fresh(1);
+  Load(fresh);
+  EXPECT_EQ(fresh.StatusOf(rack_.value)->hash, Status(rack_).hash);
+}
+
+TEST_F(ServingPairTest, EachRackKnowsWhereItsPartnerIsReached) {
+  const auto pair = PairIn(Since(rack_, before_));
+  ASSERT_TRUE(pair);
+  ASSERT_EQ(pair->shared_vlans.size(), 1U);
+  EXPECT_EQ(pair->shared_vlans[0].address, *IpAddress::Parse("10.0.0.3"));
+  EXPECT_EQ(pair->shared_vlans[0].address6, *IpAddress::Parse("2001:db8::3"));
+  const auto other = PairIn(Since(other_, before_other_));
+  EXPECT_EQ(other->shared_vlans[0].address, *IpAddress::Parse("10.0.0.2"));
 }
 
 TEST_F(PublishedPairTest, DeletedPairAndItsSuccessorAreOneDelta) {

@@ -56,6 +56,23 @@ TEST_F(ScriptTest, LoadsTheLauncher) {
             "chain --replace http://10.77.0.1:5248/boot/ipxe || goto retry\n");
 }
 
+TEST_F(ScriptTest, TriesTheOtherRackOfAPair) {
+  context_.partner = test::V4("10.77.0.2");
+  const std::string script = Write(LauncherPlan());
+  EXPECT_NE(script.find(":failed\n"
+                        "echo Slipway: could not load, trying the other rack\n"
+                        "sleep 3\n"
+                        "chain --replace http://10.77.0.2:5248/boot/ipxe ||\n"
+                        "echo Slipway: could not load, trying again\n"
+                        ":retry\n"
+                        "sleep 15\n"
+                        "dhcp netX || goto retry\n"
+                        "chain --replace http://10.77.0.1:5248/boot/ipxe || "
+                        "chain --replace http://10.77.0.2:5248/boot/ipxe || goto retry\n"),
+            std::string::npos)
+      << script;
+}
+
 TEST_F(ScriptTest, BootsTheLocalDiskByFirmware) {
   BootPlan plan;
   plan.kind = PlanKind::kLocal;

@@ -18,13 +18,15 @@ void KillRegion(Simulation& sim) {
 }
 
 void KillRack(Simulation& sim) {
-  sim.rack.Kill(false);
-  sim.world.After(Between(sim, 50, 3'000), [&sim] { sim.rack.Start(); });
+  RackNode& rack = sim.AnyRack();
+  rack.Kill(false);
+  sim.world.After(Between(sim, 50, 3'000), [&rack] { rack.Start(); });
 }
 
 void CutPower(Simulation& sim) {
-  sim.rack.Kill(true);
-  sim.world.After(Between(sim, 50, 3'000), [&sim] { sim.rack.Start(); });
+  RackNode& rack = sim.AnyRack();
+  rack.Kill(true);
+  sim.world.After(Between(sim, 50, 3'000), [&rack] { rack.Start(); });
 }
 
 // A host without a battery comes up with a wrong clock, which a time service may set later.
@@ -33,70 +35,75 @@ void RebootRack(Simulation& sim) {
                                   Duration::Seconds(-7200), Duration::Seconds(86'400LL * 400),
                                   Duration::Seconds(-86'400LL * 4)};
   const Duration error = kErrors[sim.world.random().Below(kErrors.size())];
-  sim.rack.Reboot(error, error.ns == 0 && sim.world.OneIn(2));
-  sim.world.After(Between(sim, 500, 15'000), [&sim] { sim.rack.Start(); });
-  sim.world.After(Between(sim, 500, 60'000),
-                  [&sim] { sim.rack.clock().SetWall(Duration{}, true); });
+  RackNode& rack = sim.AnyRack();
+  rack.Reboot(error, error.ns == 0 && sim.world.OneIn(2));
+  sim.world.After(Between(sim, 500, 15'000), [&rack] { rack.Start(); });
+  sim.world.After(Between(sim, 500, 60'000), [&rack] { rack.clock().SetWall(Duration{}, true); });
 }
 
 // ---- the rack's disk ----
 
 void FillDisk(Simulation& sim) {
+  RackNode& rack = sim.AnyRack();
   sim.world.Log("disk full");
-  sim.rack.disk().SetCapacity(sim.world.random().Below(64 << 10));
-  sim.world.After(Between(sim, 500, 10'000), [&sim] {
+  rack.disk().SetCapacity(sim.world.random().Below(64 << 10));
+  sim.world.After(Between(sim, 500, 10'000), [&sim, &rack] {
     sim.world.Log("disk has room");
-    sim.rack.disk().SetCapacity(UINT64_MAX);
+    rack.disk().SetCapacity(UINT64_MAX);
   });
 }
 
 void FailWrites(Simulation& sim) {
+  RackNode& rack = sim.AnyRack();
   sim.world.Log("writes fail");
-  sim.rack.disk().FailWrites(
-      static_cast<std::uint32_t>(50'000 + sim.world.random().Below(950'000)));
-  sim.world.After(Between(sim, 200, 6'000), [&sim] { sim.rack.disk().FailWrites(0); });
+  rack.disk().FailWrites(static_cast<std::uint32_t>(50'000 + sim.world.random().Below(950'000)));
+  sim.world.After(Between(sim, 200, 6'000), [&rack] { rack.disk().FailWrites(0); });
 }
 
 void FailSyncs(Simulation& sim) {
+  RackNode& rack = sim.AnyRack();
   sim.world.Log("syncs fail");
-  sim.rack.disk().FailSyncs(static_cast<std::uint32_t>(50'000 + sim.world.random().Below(950'000)));
-  sim.world.After(Between(sim, 200, 6'000), [&sim] { sim.rack.disk().FailSyncs(0); });
+  rack.disk().FailSyncs(static_cast<std::uint32_t>(50'000 + sim.world.random().Below(950'000)));
+  sim.world.After(Between(sim, 200, 6'000), [&rack] { rack.disk().FailSyncs(0); });
 }
 
 void ReadOnly(Simulation& sim) {
+  RackNode& rack = sim.AnyRack();
   sim.world.Log("disk is read-only");
-  sim.rack.disk().SetReadOnly(true);
-  sim.world.After(Between(sim, 200, 6'000), [&sim] { sim.rack.disk().SetReadOnly(false); });
+  rack.disk().SetReadOnly(true);
+  sim.world.After(Between(sim, 200, 6'000), [&rack] { rack.disk().SetReadOnly(false); });
 }
 
 // ---- the wire ----
 
 void Partition(Simulation& sim) {
   const std::uint64_t sides = 1 + sim.world.random().Below(3);
-  WireFaults faults = sim.wire.faults();
+  Wire& wire = sim.AnyWire();
+  WireFaults faults = wire.faults();
   faults.up_blocked = (sides & 1) != 0;
   faults.down_blocked = (sides & 2) != 0;
   sim.world.Log("partition " + std::to_string(sides));
-  sim.wire.SetFaults(faults);
-  sim.world.After(Between(sim, 200, 15'000), [&sim] {
-    WireFaults healed = sim.wire.faults();
+  wire.SetFaults(faults);
+  sim.world.After(Between(sim, 200, 15'000), [&sim, &wire] {
+    WireFaults healed = wire.faults();
     healed.up_blocked = false;
     healed.down_blocked = false;
     sim.world.Log("partition ends");
-    sim.wire.SetFaults(healed);
+    wire.SetFaults(healed);
   });
 }
 
 void Disturb(Simulation& sim) {
-  WireFaults faults = sim.wire.faults();
+  Wire& wire = sim.AnyWire();
+  WireFaults faults = wire.faults();
   faults.break_one_in = 10 + sim.world.random().Below(100);
   faults.damage_one_in = 10 + sim.world.random().Below(100);
   faults.delay_max = Between(sim, 1, 200);
-  sim.wire.SetFaults(faults);
-  sim.world.After(Between(sim, 1'000, 15'000), [&sim] {
-    WireFaults calm{.up_blocked = sim.wire.faults().up_blocked,
-                    .down_blocked = sim.wire.faults().down_blocked};
-    sim.wire.SetFaults(calm);
+  wire.SetFaults(faults);
+  sim.world.After(Between(sim, 1'000, 15'000), [&wire] {
+    WireFaults calm{.up_blocked = wire.faults().up_blocked,
+                    .down_blocked = wire.faults().down_blocked};
+    wire.SetFaults(calm);
   });
 }
 
@@ -108,10 +115,18 @@ void FailFacts(Simulation& sim) {
 // ---- the segment and its clients ----
 
 void LoseFrames(Simulation& sim) {
-  sim.segment.SetFaults({.lose_one_in = 2 + sim.world.random().Below(20),
-                         .double_one_in = 2 + sim.world.random().Below(20),
-                         .delay_max = Between(sim, 0, 80)});
-  sim.world.After(Between(sim, 1'000, 15'000), [&sim] { sim.segment.SetFaults({}); });
+  Segment& segment = sim.AnySegment();
+  segment.SetFaults({.lose_one_in = 2 + sim.world.random().Below(20),
+                     .double_one_in = 2 + sim.world.random().Below(20),
+                     .delay_max = Between(sim, 0, 80)});
+  sim.world.After(Between(sim, 1'000, 15'000), [&segment] { segment.SetFaults({}); });
+}
+
+// Somebody plugs another DHCP server in.
+void PlugRivalIn(Simulation& sim) {
+  sim.world.Log("a rival server");
+  sim.rival.SetOn(true);
+  sim.world.After(Between(sim, 1'000, 20'000), [&sim] { sim.rival.SetOn(false); });
 }
 
 void DisturbClients(Simulation& sim) {
@@ -134,8 +149,9 @@ void DisturbClients(Simulation& sim) {
 
 // ---- the model ----
 
-[[nodiscard]] std::string Spare(Simulation& sim) {
-  return "10.77." + std::to_string(16 + sim.world.random().Below(100)) + "." +
+[[nodiscard]] std::string Spare(Simulation& sim, const SimClient& client) {
+  return std::string(client.segment() == &sim.far ? "10.78." : "10.77.") +
+         std::to_string(16 + sim.world.random().Below(100)) + "." +
          std::to_string(1 + sim.world.random().Below(250));
 }
 
@@ -146,7 +162,7 @@ void ChangeModel(Simulation& sim) {
   switch (sim.world.random().Below(5)) {
     case 0: {
       SimClient& client = *sim.clients[sim.world.random().Below(sim.clients.size())];
-      sim.Reserve(client, *Ipv4Address::Parse(Spare(sim)));
+      sim.Reserve(client, *Ipv4Address::Parse(Spare(sim, client)));
       break;
     }
     case 1:
@@ -155,7 +171,7 @@ void ChangeModel(Simulation& sim) {
           R"({"name":"s)" + number + R"(","vlan":"boot","cidr":"10.)" + number + R"(.0.0/24"})");
       break;
     case 2:
-      (void)sim.region.Create(Kind::kRange, R"({"subnet":"ten","first":"10.77.200.)" + number +
+      (void)sim.region.Create(Kind::kRange, R"({"subnet":"net-boot","first":"10.77.200.)" + number +
                                                 R"(","last":"10.77.200.)" + number + "\"}");
       break;
     case 3:
@@ -178,10 +194,11 @@ void ChangeMuch(Simulation& sim) {
 }  // namespace
 
 void PlanChaos(Simulation& sim, Duration span, std::size_t count) {
-  constexpr std::array kFaults = {
-      &KillRegion, &KillRack,       &CutPower,       &RebootRack,  &FillDisk,    &FailWrites,
-      &FailSyncs,  &ReadOnly,       &Partition,      &Partition,   &Disturb,     &FailFacts,
-      &LoseFrames, &DisturbClients, &DisturbClients, &ChangeModel, &ChangeModel, &ChangeMuch};
+  constexpr std::array kFaults = {&KillRegion,  &KillRack,    &CutPower,       &RebootRack,
+                                  &FillDisk,    &FailWrites,  &FailSyncs,      &ReadOnly,
+                                  &Partition,   &Partition,   &Disturb,        &FailFacts,
+                                  &LoseFrames,  &PlugRivalIn, &DisturbClients, &DisturbClients,
+                                  &ChangeModel, &ChangeModel, &ChangeMuch};
   for (std::size_t i = 0; i < count; ++i) {
     const auto fault = kFaults[sim.world.random().Below(kFaults.size())];
     sim.world.After(Between(sim, 0, span.millis()), [&sim, fault] { fault(sim); });

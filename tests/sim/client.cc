@@ -1,35 +1,19 @@
 #include "tests/sim/client.h"
 
 #include <algorithm>
-#include <array>
+#include <vector>
+
+#include "tests/sim/dhcp_bytes.h"
 
 namespace slipway::sim {
 namespace {
 
-constexpr std::uint16_t kServerPort = 67;
-constexpr std::uint16_t kClientPort = 68;
 constexpr int kRequestTries = 3;
 constexpr Duration kFirstRetry = Duration::Seconds(1);
 constexpr Duration kLastRetry = Duration::Seconds(8);
 constexpr std::string_view kPxeClass = "PXEClient:Arch:00000:UNDI:002001";
 constexpr std::string_view kIpxeClass = "iPXE";
-constexpr std::size_t kOptionsAt = 240;  // RFC 2131: behind the magic cookie
-
-// Puts option 77 before the end of the options; returns the new length.
-[[nodiscard]] std::size_t AddUserClass(std::span<std::byte> message, std::size_t size) {
-  std::size_t at = kOptionsAt;
-  while (at < size && message[at] != std::byte{255}) {
-    at += message[at] == std::byte{0} ? 1 : 2 + std::to_integer<std::size_t>(message[at + 1]);
-  }
-  SLIP_CHECK(at + 2 + kIpxeClass.size() < message.size());
-  message[at++] = std::byte{77};
-  message[at++] = static_cast<std::byte>(kIpxeClass.size());
-  for (const char c : kIpxeClass) {
-    message[at++] = static_cast<std::byte>(c);
-  }
-  message[at++] = std::byte{255};
-  return std::max(size, at);
-}
+constexpr std::uint8_t kUserClassOption = 77;
 
 }  // namespace
 
@@ -49,7 +33,7 @@ boot::Firmware FirmwareOf(MacAddress mac) noexcept {
 
 SimClient::SimClient(World* world, Segment* segment, Judge* judge, MacAddress mac)
     : world_(world), segment_(segment), judge_(judge), mac_(mac) {
-  segment_->Attach(mac_, this);
+  segment_->Attach(mac_, this, true);
 }
 
 SimClient::~SimClient() { segment_->Detach(mac_); }
@@ -179,16 +163,20 @@ void SimClient::Send(dhcp::ClientRequest request, bool unicast) {
   if (kind != ClientKind::kPlain) {
     request.vendor_class = kPxeClass;
   }
-  std::array<std::byte, 1500> message{};
+  std::vector<std::byte> message(1500);
   const auto encoded = dhcp::EncodeRequest(message, request);
   SLIP_CHECK(encoded.has_value());
-  const std::size_t size = kind == ClientKind::kIpxe ? AddUserClass(message, *encoded) : *encoded;
+  message.resize(*encoded);
+  if (kind == ClientKind::kIpxe) {
+    const ByteSpan text = AsBytes(kIpxeClass);
+    AddOption(message, kUserClassOption, {text.begin(), text.end()});
+  }
   const MacAddress to = unicast ? segment_->MacOf(server_) : MacAddress::FromU64(0xFFFF'FFFF'FFFF);
   const Ipv4Address address = unicast ? server_ : Ipv4Address{0xFFFF'FFFF};
-  Frame frame(size + net::kUdp4FrameHeaderBytes);
-  const auto built = net::BuildUdp4Frame(
-      frame, {.mac = mac_, .address = request.ciaddr, .port = kClientPort},
-      {.mac = to, .address = address, .port = kServerPort}, ByteSpan(message).first(size));
+  Frame frame(message.size() + net::kUdp4FrameHeaderBytes);
+  const auto built =
+      net::BuildUdp4Frame(frame, {.mac = mac_, .address = request.ciaddr, .port = kClientPort},
+                          {.mac = to, .address = address, .port = kServerPort}, message);
   SLIP_CHECK(built.has_value());
   segment_->Send(mac_, std::move(frame));
 }
@@ -210,7 +198,7 @@ void SimClient::OnFrame(const Frame& frame) {
       OnAck(*reply);
       break;
     case dhcp::MessageType::kNak:
-      OnNak();
+      OnNak(reply->server);
       break;
     default:
       break;
@@ -249,13 +237,13 @@ void SimClient::OnAck(const dhcp::ClientLease& ack) {
   }
 }
 
-void SimClient::OnNak() {
+void SimClient::OnNak(Ipv4Address server) {
   if (state_ == State::kBound || state_ == State::kSelecting) {
     return;
   }
   const Ipv4Address asked = state_ == State::kRequesting ? offered_ : address_;
   Log("is refused " + std::string(ToText(asked).view()));
-  judge_->OnNak(mac_, asked);
+  judge_->OnNak(server, mac_, asked);
   address_ = {};
   Enter(State::kSelecting);
   Arm(Jittered(kFirstRetry));

@@ -43,6 +43,11 @@ class SimClient final : public Station {
 
   [[nodiscard]] Ipv4Address address() const { return address_; }
 
+  // Who gave it.
+  [[nodiscard]] Ipv4Address server() const { return server_; }
+
+  [[nodiscard]] const Segment* segment() const { return segment_; }
+
  private:
   enum class State : std::uint8_t {
     kOff,
@@ -59,7 +64,7 @@ class SimClient final : public Station {
   void OnTimer();
   void OnOffer(const dhcp::ClientLease& offer);
   void OnAck(const dhcp::ClientLease& ack);
-  void OnNak();
+  void OnNak(Ipv4Address server);
   void Enter(State state);
   void Arm(Duration delay);
   void Send(dhcp::ClientRequest request, bool unicast);

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,6 +18,9 @@
 
 namespace slipway::sim {
 
+// Which of the run's racks, from 0.
+using RackIndex = std::size_t;
+
 // All times are the world's.
 class Judge {
  public:
@@ -25,13 +28,22 @@ class Judge {
   struct Promise {
     MacAddress mac;
     Instant until;
+    RackIndex rack = 0;  // that made it
   };
 
-  explicit Judge(World* world) : world_(world) {}
+  Judge(World* world, std::size_t racks) : world_(world), racks_(racks) {}
+
+  // Of a rack; other servers are no business of ours.
+  void AddServer(Ipv4Address address) { servers_.insert(address); }
+
+  // The region knows the rack by this id. What is said of an id before is kept.
+  void OnEnrolled(RackIndex rack, std::uint64_t id) { index_of_[id] = rack; }
 
   // ---- leases ----
-  // A lease record is on the medium: the address is `mac`'s until then (not bound: nobody's).
-  void OnLeaseDurable(Ipv4Address address, MacAddress mac, bool bound, Instant until);
+  // A lease record is on the medium of a rack: the address is `mac`'s until then (not bound:
+  // nobody's).
+  void OnLeaseDurable(RackIndex rack, Ipv4Address address, MacAddress mac, bool bound,
+                      Instant until);
 
   // A client sends the first DHCPREQUEST of an exchange: its lease counts from here (RFC
   // 2131 4.4.1).
@@ -39,37 +51,49 @@ class Judge {
     requests_.try_emplace({mac, xid}, world_->now());
   }
 
-  // An ACK leaves the rack.
-  void OnAckSent(MacAddress mac, std::uint32_t xid, Ipv4Address address, Duration lease);
+  // An ACK leaves a rack.
+  void OnAckSent(RackIndex rack, MacAddress mac, std::uint32_t xid, Ipv4Address address,
+                 Duration lease);
   // A client holds the address from now on.
   void OnBound(MacAddress mac, Ipv4Address address, Instant until);
-  void OnNak(MacAddress mac, Ipv4Address address);
+  // A NAK has arrived, from this server.
+  void OnNak(Ipv4Address server, MacAddress mac, Ipv4Address address);
   // The client gave it back, before the message left.
   void OnReleased(MacAddress mac, Ipv4Address address);
 
   // The client's reservation has changed: it may be moved.
   void OnMayMove(MacAddress mac) { may_move_[mac] = world_->now(); }
 
-  // The table of a rack, just read back or at rest: all that was promised is there.
-  void CheckTable(const lease::LeaseTable& table, Instant rack_now);
+  // The table of a rack, just read back or at rest: all that it promised is there.
+  void CheckTable(RackIndex rack, const lease::LeaseTable& table, Instant rack_now);
 
-  // ---- generations ----
-  void OnPublished(const config::Generation& generation, const config::ContentHash& hash);
+  // ---- generations; racks by the region's id, and at the region ----
+  void OnPublished(std::uint64_t id, const config::Generation& generation,
+                   const config::ContentHash& hash);
+  // Served by all shards, as the region hears it.
+  void OnReported(std::uint64_t id, const config::Generation& generation,
+                  const config::ContentHash& hash);
+
+  // ---- generations, at a rack ----
   // Served by all shards.
-  void OnServed(const config::Generation& generation, const config::ContentHash& hash);
-  void OnAcknowledged(const config::Generation& generation);
+  void OnServed(RackIndex rack, const config::Generation& generation,
+                const config::ContentHash& hash);
   // What a start found on disk.
-  void OnLoaded(const config::Generation& generation);
+  void OnLoaded(RackIndex rack, const config::Generation& generation);
 
   // ---- facts ----
-  void OnAppended(journal::FactClass fact_class, std::uint64_t sequence, std::uint64_t key,
-                  ByteSpan payload);
+  void OnAppended(RackIndex rack, journal::FactClass fact_class, std::uint64_t sequence,
+                  std::uint64_t key, ByteSpan payload);
   // Applied at the region: sequences of the link, that begin at 1.
   void OnApplied(const store::FactsBatch& batch, const store::FactsCursor& before,
                  const store::FactsApplied& result);
 
   [[nodiscard]] std::uint64_t applied(store::FactClass fact_class) const {
-    return applied_[static_cast<std::size_t>(fact_class)];
+    std::uint64_t sum = 0;
+    for (const OfRack& rack : racks_) {
+      sum += rack.applied[static_cast<std::size_t>(fact_class)];
+    }
+    return sum;
   }
 
   // ---- verdict ----
@@ -96,26 +120,46 @@ class Judge {
     std::uint64_t hash = 0;
   };
 
+  struct OfRack {
+    std::map<Ipv4Address, Durable> durable;
+    config::Generation acknowledged;
+    std::array<std::map<std::uint64_t, Record>, journal::kClasses> records;
+    std::array<std::map<std::uint64_t, std::uint64_t>, journal::kClasses> newest_of_key;
+    std::array<std::uint64_t, journal::kClasses> epochs{};
+    std::array<std::uint64_t, journal::kClasses> next{};
+    std::array<std::uint64_t, journal::kClasses> applied{};
+  };
+
+  using Promises = std::map<Ipv4Address, Promise>;
+
   [[nodiscard]] bool MayMove(MacAddress mac) const { return may_move_.contains(mac); }
 
-  [[nodiscard]] bool MayBeMissing(std::size_t fact_class, std::uint64_t sequence) const;
+  [[nodiscard]] static bool MayBeMissing(const OfRack& rack, std::size_t fact_class,
+                                         std::uint64_t sequence);
+  void CheckServed(std::uint64_t id, const config::Generation& generation,
+                   const config::ContentHash& hash);
+  // The addresses that a client has in `promises`, but `address`.
+  [[nodiscard]] static std::vector<Ipv4Address> Others(
+      const std::map<MacAddress, std::set<Ipv4Address>>& of, MacAddress mac, Ipv4Address address);
+  void PutPromise(Ipv4Address address, const Promise& promise);
+  void ErasePromise(Ipv4Address address);
+  void EraseBelief(MacAddress mac);
 
   World* world_;
-  std::map<Ipv4Address, Durable> durable_;
-  std::map<Ipv4Address, Promise> promises_;  // of ACKs that left
+  std::vector<OfRack> racks_;
+  std::set<Ipv4Address> servers_;
+  std::map<std::uint64_t, RackIndex> index_of_;
+  Promises promises_;  // of ACKs that left
+  std::map<MacAddress, std::set<Ipv4Address>> promised_to_;
   // When a client last sent a RELEASE; how long the wire and the disk may take to it.
   std::map<std::pair<MacAddress, Ipv4Address>, Instant> released_;
   static constexpr Duration kReleaseLateMax = Duration::Seconds(5);
-  std::map<Ipv4Address, Promise> beliefs_;  // of ACKs that arrived
+  Promises beliefs_;  // of ACKs that arrived
+  std::map<MacAddress, Ipv4Address> believed_;
   std::map<std::pair<MacAddress, std::uint32_t>, Instant> requests_;
   std::map<MacAddress, Instant> may_move_;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, config::ContentHash> published_;
-  config::Generation acknowledged_;
-  std::array<std::map<std::uint64_t, Record>, journal::kClasses> records_;
-  std::array<std::map<std::uint64_t, std::uint64_t>, journal::kClasses> newest_of_key_;
-  std::array<std::uint64_t, journal::kClasses> epochs_{};
-  std::array<std::uint64_t, journal::kClasses> next_{};
-  std::array<std::uint64_t, journal::kClasses> applied_{};
+  // By the rack's id, epoch, number.
+  std::map<std::array<std::uint64_t, 3>, config::ContentHash> published_;
   std::uint64_t acks_sent_ = 0;
   std::uint64_t acks_received_ = 0;
   std::string broken_;

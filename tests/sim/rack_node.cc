@@ -31,31 +31,32 @@ constexpr Duration kTick = Duration::Millis(25);
 constexpr Duration kStartRetry = Duration::Seconds(1);
 constexpr std::uint16_t kDhcpPort = 67;
 constexpr std::uint16_t kBootServerPort = 4011;
-constexpr std::uint32_t kLeasesMax = 1024;
 
-[[nodiscard]] journal::JournalOptions SmallJournal() {
+// Small enough for its limits to be met in a short run, unless many leases are asked for.
+[[nodiscard]] journal::JournalOptions SmallJournal(std::uint32_t leases_max) {
+  const std::uint64_t scale = std::max<std::uint64_t>(1, leases_max / 1024);
   journal::JournalOptions options;
-  options.segment_bytes = 96 << 10;
+  options.segment_bytes = scale * (96 << 10);
   options.segments_max = 32;
   options.segments_tidy = 6;
   options.buffer_bytes = 48 << 10;
   options.record_bytes_max = 16 << 10;
   options.limits = {{{},
-                     {std::uint64_t{512} << 10, 4 * kLeasesMax},
-                     {std::uint64_t{512} << 10, 1024},
-                     {std::uint64_t{128} << 10, 512},
-                     {std::uint64_t{64} << 10, 512}}};
+                     {scale * (512 << 10), std::uint64_t{4} * leases_max},
+                     {scale * (512 << 10), scale * 1024},
+                     {scale * (128 << 10), scale * 512},
+                     {scale * (64 << 10), scale * 512}}};
   options.move_bytes_per_commit = 16 << 10;
   return options;
 }
 
-[[nodiscard]] service::HostInterfaces HostOf() {
+[[nodiscard]] service::HostInterfaces HostOf(const RackNode::Place& place) {
   service::HostInterface lan;
   lan.index = kServedIndex;
   lan.name = service::InterfaceName(kServedName);
-  lan.mac = kRackMac;
+  lan.mac = place.mac;
   lan.up = true;
-  SLIP_CHECK(lan.addresses.push_back(*IpPrefix::Parse("10.77.0.1/16")));
+  SLIP_CHECK(lan.addresses.push_back(place.address));
   service::HostInterfaces all;
   SLIP_CHECK(all.push_back(lan));
   return all;
@@ -112,13 +113,13 @@ struct RackNode::Process final : link::RackTransport,
       : node(owner),
         wake(*shard::Wake::OpenEvent()),
         slot(&wake),
-        leases({.leases_max = kLeasesMax,
+        leases({.leases_max = owner.place_.leases_max,
                 .pools_max = 64,
                 .ranges_max = 256,
                 .pool_addresses_max = 1 << 16,
                 .hash_seed = owner.random_.U64()}),
         engine({}, &leases),
-        book(kLeasesMax),
+        book(owner.place_.leases_max),
         tokens({}, owner.clock_.BootId()),
         images(*images::Store::OpenReadOnly(SLIPWAY_SOURCE_DIR)) {}
 
@@ -139,7 +140,8 @@ struct RackNode::Process final : link::RackTransport,
 
   // ---- RackTransport ----
   void Connect(std::size_t /*endpoint*/, bool with_token) override {
-    connection = node.parts_.wire->Connect(with_token ? node.token_key_ : node.own_key_);
+    connection =
+        node.parts_.wire->Connect(with_token ? node.place_.token_key : node.place_.own_key);
   }
 
   [[nodiscard]] bool Send(ByteSpan message) override {
@@ -151,6 +153,7 @@ struct RackNode::Process final : link::RackTransport,
   // ---- RackLinkObserver ----
   void OnEnrolled(link::RackId rack) override {
     node.enrolled_ = true;
+    node.parts_.judge->OnEnrolled(node.place_.index, rack);
     node.log_.Write(LogLevel::kInfo, "link-enrolled", std::to_string(rack));
   }
 
@@ -239,7 +242,8 @@ bool RackNode::Process::Restore(journal::Journal& from) {
 
 bool RackNode::Process::Open() {
   journal::OpenReport report;
-  auto opened = journal::Journal::Open(node.disk_, node.random_, SmallJournal(), report);
+  auto opened = journal::Journal::Open(node.disk_, node.random_,
+                                       SmallJournal(node.place_.leases_max), report);
   if (!opened) {
     node.parts_.judge->Require(
         opened.error().code != ErrorCode::kCorrupt && opened.error().code != ErrorCode::kBadVersion,
@@ -255,6 +259,7 @@ bool RackNode::Process::Open() {
       SimJournal::Parts{
           .world = node.parts_.world,
           .judge = node.parts_.judge,
+          .rack = node.place_.index,
           .clock = &node.clock_,
           .later = [this](Duration delay,
                           World::Event event) { node.Later(delay, std::move(event)); },
@@ -269,7 +274,7 @@ bool RackNode::Process::Open() {
 
 void RackNode::Process::MakeShard() {
   auto made = std::make_unique<SimDriver>(node.parts_.world, &node.clock_, node.parts_.segment,
-                                          kRackMac, kRackAddress, kServedIndex);
+                                          node.place_.mac, node.address(), kServedIndex);
   driver = made.get();
   driver->SetWaker([this] { RequestTurn(Duration::Micros(20)); });
   driver->SetTap([this](const Frame& frame) { OnSent(frame); });
@@ -333,7 +338,7 @@ void RackNode::Process::MakeLink() {
   publisher = std::make_unique<rack::ServingPublisher>(
       std::vector<service::ServingView*>{serving.get()}, &images,
       std::vector<std::string>{std::string(kServedName)}, events.get());
-  publisher->SetInterfaces(HostOf());
+  publisher->SetInterfaces(HostOf(node.place_));
   snapshots = std::make_unique<rack::SnapshotOwner>(
       node.disk_,
       [this](config::SnapshotRef snapshot) {
@@ -342,12 +347,12 @@ void RackNode::Process::MakeLink() {
       },
       events.get(), &node.log_);
   (void)snapshots->Load();
-  node.parts_.judge->OnLoaded(snapshots->Tip().generation);
+  node.parts_.judge->OnLoaded(node.place_.index, snapshots->Tip().generation);
   facts = std::make_unique<rack::JournalFactSource>(journal.get(), &node.disk_, &node.random_);
-  link = std::make_unique<link::RackLink>(link::RackLinkOptions{.name = "rack-a",
+  link = std::make_unique<link::RackLink>(link::RackLinkOptions{.name = node.place_.name,
                                                                 .software = "slipway-rack sim",
                                                                 .boot_id = node.clock_.BootId(),
-                                                                .public_key = node.own_key_,
+                                                                .public_key = node.place_.own_key,
                                                                 .enrolled = node.enrolled_,
                                                                 .has_token = !node.enrolled_},
                                           *this, *this, *snapshots, *facts, node.random_);
@@ -387,7 +392,7 @@ void RackNode::Process::Pump() {
     // Served even while a failing disk keeps it from being acknowledged.
     const link::GenerationState tip = snapshots->Tip();
     if (tip.generation == publisher->live()) {
-      node.parts_.judge->OnServed(tip.generation, tip.hash);
+      node.parts_.judge->OnServed(node.place_.index, tip.generation, tip.hash);
     }
     node.log_.Write(LogLevel::kInfo, "serves", std::to_string(publisher->live().number));
     node.Later(Duration::Micros(20), [this] { link->OnGenerationLive(now()); });
@@ -421,7 +426,8 @@ void RackNode::Process::OnSent(const Frame& frame) {
     CheckPlan(mac, view->payload);
   }
   if (reply && reply->type == dhcp::MessageType::kAck && reply->lease_seconds != 0) {
-    node.parts_.judge->OnAckSent(mac, xid, reply->address, Duration::Seconds(reply->lease_seconds));
+    node.parts_.judge->OnAckSent(node.place_.index, mac, xid, reply->address,
+                                 Duration::Seconds(reply->lease_seconds));
   }
 }
 
@@ -429,11 +435,16 @@ void RackNode::Process::CheckPlan(MacAddress mac, ByteSpan payload) {
   const service::Serving* const serves = serving->current();
   const auto message = std::make_unique<dhcp::Message>();
   SLIP_CHECK(dhcp::Decode(payload, *message).has_value());
-  const service::ServedLink* const lan = serves->links.ByIndex(kServedIndex);
-  boot::BootRequest ask{.mac = mac,
-                        .vlan = lan != nullptr ? serves->snapshot->VlanById(lan->vlan) : nullptr,
-                        .firmware = FirmwareOf(mac),
-                        .server = kRackAddress};
+  // Of the address that is given: it may be a relay's.
+  const auto subnets = serves->snapshot->subnets();
+  const auto subnet = std::find_if(subnets.begin(), subnets.end(), [&](const auto& one) {
+    return one.prefix.Contains(message->yiaddr);
+  });
+  boot::BootRequest ask{
+      .mac = mac,
+      .vlan = subnet != subnets.end() ? serves->snapshot->VlanById(subnet->vlan) : nullptr,
+      .firmware = FirmwareOf(mac),
+      .server = node.address()};
   ask.stage = ask.firmware.ipxe ? boot::Stage::kIpxe : boot::Stage::kFirmware;
   boot::FindMachine(*serves->snapshot, ask);
   const boot::BootPlan plan = boot::Decide(ask, *serves->snapshot);
@@ -445,15 +456,13 @@ void RackNode::Process::CheckPlan(MacAddress mac, ByteSpan payload) {
                                  std::string(plan.file.view()) + "'");
 }
 
-RackNode::RackNode(const Parts& parts, std::uint64_t seed, link::PublicKey own_key,
-                   link::PublicKey token_key)
+RackNode::RackNode(const Parts& parts, const Place& place, std::uint64_t seed)
     : parts_(parts),
-      random_(Mix64(seed)),
-      disk_(Mix64(seed ^ 1)),
+      place_(place),
+      random_(Mix64(seed ^ (place.index << 8))),
+      disk_(Mix64(seed ^ 1 ^ (place.index << 8))),
       clock_(parts.world),
-      log_(parts.world, "rack"),
-      own_key_(own_key),
-      token_key_(token_key) {}
+      log_(parts.world, place.name) {}
 
 RackNode::~RackNode() = default;
 
@@ -527,7 +536,7 @@ std::string RackNode::FetchScript(Ipv4Address address) {
   {
     const Sealed sealed;
     content = process_->content->Resolve(
-        {.space = service::ContentSpace::kBootScript, .peer = address, .local = kRackAddress},
+        {.space = service::ContentSpace::kBootScript, .peer = address, .local = this->address()},
         scratch, process_->now());
   }
   process_->RequestTurn(Duration::Micros(20));
@@ -549,7 +558,7 @@ void RackNode::PostInventory(Ipv4Address address, std::string_view token, std::s
   {
     const Sealed sealed;
     verdict = process.inventories->Submit({.peer = address,
-                                           .local = kRackAddress,
+                                           .local = this->address(),
                                            .token = token,
                                            .body = AsBytes(process.documents[handle]),
                                            .handle = handle},
@@ -617,6 +626,8 @@ void RackNode::CheckAtRest() {
   CheckLeases();
 }
 
-void RackNode::CheckLeases() { parts_.judge->CheckTable(process_->leases, process_->now()); }
+void RackNode::CheckLeases() {
+  parts_.judge->CheckTable(place_.index, process_->leases, process_->now());
+}
 
 }  // namespace slipway::sim

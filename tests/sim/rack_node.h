@@ -18,8 +18,6 @@ namespace slipway::sim {
 
 inline constexpr std::string_view kServedName = "lan0";
 inline constexpr std::uint32_t kServedIndex = 2;
-inline constexpr Ipv4Address kRackAddress{0x0A4D'0001};  // 10.77.0.1
-inline constexpr MacAddress kRackMac{{0x52, 0x54, 0, 0, 0, 1}};
 
 // Lines of the nodes' logs, in the world's.
 class WorldLog final : public LogSink {
@@ -44,8 +42,17 @@ class RackNode final : public WireEnd {
     Wire* wire = nullptr;
   };
 
-  RackNode(const Parts& parts, std::uint64_t seed, link::PublicKey own_key,
-           link::PublicKey token_key);
+  struct Place {
+    RackIndex index = 0;
+    std::string name;
+    MacAddress mac;
+    IpPrefix address;  // on its segment
+    link::PublicKey own_key;
+    link::PublicKey token_key;
+    std::uint32_t leases_max = 1024;
+  };
+
+  RackNode(const Parts& parts, const Place& place, std::uint64_t seed);
   ~RackNode() override;
 
   // Until the disk lets it start, once a second.
@@ -56,6 +63,10 @@ class RackNode final : public WireEnd {
   void Reboot(Duration wall_error, bool synchronised);
 
   [[nodiscard]] bool is_up() const { return process_ != nullptr; }
+
+  [[nodiscard]] const std::string& name() const { return place_.name; }
+
+  [[nodiscard]] Ipv4Address address() const { return place_.address.address.v4(); }
 
   // What iPXE gets at the address: the boot script. Empty if the rack has none for it now.
   [[nodiscard]] std::string FetchScript(Ipv4Address address);
@@ -95,12 +106,11 @@ class RackNode final : public WireEnd {
   void Later(Duration delay, World::Event event);
 
   Parts parts_;
+  Place place_;
   SeededRandom random_;
   test::MemoryDisk disk_;
   SimClock clock_;
   WorldLog log_;
-  link::PublicKey own_key_;
-  link::PublicKey token_key_;
   bool enrolled_ = false;
   std::uint64_t life_ = 0;
   std::unique_ptr<Process> process_;

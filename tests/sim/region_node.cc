@@ -103,24 +103,24 @@ class RegionNode::Source final : public link::SnapshotSource {
 
   [[nodiscard]] link::GenerationState Current(link::RackId rack) override {
     const link::GenerationState current = real_.Current(rack);
-    judge_->OnPublished(current.generation, current.hash);
+    judge_->OnPublished(rack, current.generation, current.hash);
     return current;
   }
 
   [[nodiscard]] std::unique_ptr<link::SnapshotStream> OpenSnapshot(link::RackId rack) override {
-    return Witnessed(real_.OpenSnapshot(rack));
+    return Witnessed(rack, real_.OpenSnapshot(rack));
   }
 
   [[nodiscard]] std::unique_ptr<link::SnapshotStream> OpenDelta(
       link::RackId rack, const link::GenerationState& base) override {
-    return Witnessed(real_.OpenDelta(rack, base));
+    return Witnessed(rack, real_.OpenDelta(rack, base));
   }
 
  private:
   [[nodiscard]] std::unique_ptr<link::SnapshotStream> Witnessed(
-      std::unique_ptr<link::SnapshotStream> stream) {
+      link::RackId rack, std::unique_ptr<link::SnapshotStream> stream) {
     if (stream != nullptr) {
-      judge_->OnPublished(stream->target().generation, stream->target().hash);
+      judge_->OnPublished(rack, stream->target().generation, stream->target().hash);
     }
     return stream;
   }
@@ -151,8 +151,7 @@ class RegionNode::Observer final : public link::RackObserver {
 
   void OnGenerationLive(link::RackId rack, const link::GenerationState& live) override {
     if (live.generation.number != 0) {
-      node_->parts_.judge->OnServed(live.generation, live.hash);
-      node_->parts_.judge->OnAcknowledged(live.generation);
+      node_->parts_.judge->OnReported(rack, live.generation, live.hash);
     }
     board_.OnGenerationLive(rack, live);
   }
@@ -168,7 +167,7 @@ class RegionNode::Peer final : public link::RegionSessionHost {
   Peer(RegionNode* node, ConnectionId connection, link::PeerStatus status);
 
   [[nodiscard]] bool Send(ByteSpan message) override {
-    return node_->parts_.wire->Send(connection_, false, message);
+    return node_->WireOf(connection_).Send(connection_, false, message);
   }
 
   [[nodiscard]] link::CommitDone MakeCommitDone(link::FactClass fact_class,
@@ -225,7 +224,7 @@ struct RegionNode::Process {
   link::RegionServices services;
   region::Enlister enlister;
   std::map<ConnectionId, std::unique_ptr<Peer>> peers;
-  ConnectionId up = 0;  // the session that counts
+  std::map<link::RackId, ConnectionId> up;  // the sessions that count
 };
 
 RegionNode::Peer::Peer(RegionNode* node, ConnectionId connection, link::PeerStatus status)
@@ -253,8 +252,8 @@ link::EnrolDone RegionNode::Peer::MakeEnrolDone() {
   };
 }
 
-void RegionNode::Peer::OnEstablished(link::RackId /*rack*/) {
-  const ConnectionId older = std::exchange(node_->process_->up, connection_);
+void RegionNode::Peer::OnEstablished(link::RackId rack) {
+  const ConnectionId older = std::exchange(node_->process_->up[rack], connection_);
   if (Peer* const peer = node_->process_->Find(older); peer != nullptr && peer != this) {
     peer->session().Close("a newer connection");
   }
@@ -290,16 +289,18 @@ void RegionNode::Start() {
     process_->publisher.Load(index);
     return 0;
   });
-  process_->publisher.SetListener([this](std::uint64_t /*rack*/, config::Generation /*to*/) {
-    Later(Duration::Micros(20), [this] {
-      if (Peer* const peer = process_->Find(process_->up); peer != nullptr && !peer->ending) {
+  process_->publisher.SetListener([this](std::uint64_t rack, config::Generation /*to*/) {
+    Later(Duration::Micros(20), [this, rack] {
+      if (Peer* const peer = process_->Find(process_->up[rack]); peer != nullptr && !peer->ending) {
         peer->session().OnPublished(clock_.Now());
       }
     });
   });
   SLIP_CHECK(process_->enlister.Start().has_value());
   log_.Write(LogLevel::kInfo, "up", "");
-  parts_.wire->SetRegion(this);
+  for (Wire* const wire : wires_) {
+    wire->SetRegion(this);
+  }
   Later(kTick, [this] { Tick(); });
 }
 
@@ -308,7 +309,9 @@ void RegionNode::Kill() {
     return;
   }
   log_.Write(LogLevel::kInfo, "killed", "");
-  parts_.wire->SetRegion(nullptr);
+  for (Wire* const wire : wires_) {
+    wire->SetRegion(nullptr);
+  }
   process_.reset();
   ++life_;
 }
@@ -325,7 +328,7 @@ void RegionNode::Tick() {
     if (peer->session().state() == link::RegionSession::State::kClosed) {
       peer->ending = true;
       Later(kDrop, [this, connection = id] {
-        parts_.wire->Close(connection, false);
+        WireOf(connection).Close(connection, false);
         process_->peers.erase(connection);
       });
     }
@@ -397,18 +400,18 @@ bool RegionNode::AddToken(std::uint64_t token, const link::PublicKey& key) {
 
 // ---- looking ----
 
-model::EntityId RegionNode::FindRack() {
-  return process_->live_model.Read([](const model::ModelIndex& index) {
+model::EntityId RegionNode::FindRack(std::string_view name) {
+  return process_->live_model.Read([&](const model::ModelIndex& index) {
     model::EntityId rack;
     for (const auto& [id, row] : index.All(model::Kind::kRack)) {
-      rack = id;
+      rack = row.as<model::Rack>().name == name ? id : rack;
     }
     return rack;
   });
 }
 
-publish::RackStatus RegionNode::StatusOfRack() {
-  const auto status = process_->publisher.StatusOf(FindRack().value);
+publish::RackStatus RegionNode::StatusOf(std::string_view rack) {
+  const auto status = process_->publisher.StatusOf(FindRack(rack).value);
   return status ? *status : publish::RackStatus{};
 }
 

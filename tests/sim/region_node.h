@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "controlplane/model/live_model.h"
 #include "controlplane/publish/publisher.h"
@@ -22,11 +23,13 @@ class RegionNode final : public RegionWireEnd {
   struct Parts {
     World* world = nullptr;
     Judge* judge = nullptr;
-    Wire* wire = nullptr;
   };
 
   RegionNode(const Parts& parts, std::uint64_t seed);
   ~RegionNode() override;
+
+  // Before the first start, in the order of their numbers. It outlives this.
+  void AddWire(Wire* wire) { wires_.push_back(wire); }
 
   // At most kStartsMax times: the stores in memory remember their watchers.
   static constexpr int kStartsMax = 12;
@@ -46,9 +49,9 @@ class RegionNode final : public RegionWireEnd {
   bool AddToken(std::uint64_t token, const link::PublicKey& key);
 
   // ---- looking, while it is up ----
-  [[nodiscard]] publish::RackStatus StatusOfRack();  // of the only rack; zero: none yet
+  [[nodiscard]] publish::RackStatus StatusOf(std::string_view rack);  // zero: none yet
   [[nodiscard]] std::size_t CountOf(model::Kind kind);
-  [[nodiscard]] model::EntityId FindRack();
+  [[nodiscard]] model::EntityId FindRack(std::string_view name);
 
   [[nodiscard]] store::FactsStore& facts() { return *facts_; }
 
@@ -67,12 +70,17 @@ class RegionNode final : public RegionWireEnd {
   class Source;
   class Observer;
 
+  [[nodiscard]] Wire& WireOf(ConnectionId connection) {
+    return *wires_[Wire::NumberOf(connection)];
+  }
+
   bool Mutate(model::LiveModel::Planner planner, model::EntityId* id);
   void Tick();
   // For the process that lives now.
   void Later(Duration delay, World::Event event);
 
   Parts parts_;
+  std::vector<Wire*> wires_;
   SeededRandom random_;
   SimClock clock_;
   WorldLog log_;

@@ -29,7 +29,14 @@ struct Outcome {
 [[nodiscard]] Outcome RunSeed(std::uint64_t seed) {
   SeededRandom shape(seed ^ 0x51AB);
   const std::size_t clients = 1 + shape.Below(shape.Below(10) == 0 ? 200 : 16);
-  Simulation sim({.seed = seed, .clients = clients});
+  SimulationOptions options{.seed = seed, .clients = clients};
+  // Half of the runs have clients behind one or two relays, some of them a second rack there.
+  if (shape.Below(2) == 0) {
+    options.far_clients = 1 + shape.Below(12);
+    options.relays = shape.Below(3);
+    options.racks = options.relays == 0 ? 2 : 1;
+  }
+  Simulation sim(options);
   sim.SetUp();
   sim.BootAll();
   PlanChaos(sim, kTrouble, 2 + shape.Below(24));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/sim/dhcp_bytes.h"
 #include "tests/sim/sealed.h"
 
 namespace slipway::sim {
@@ -23,6 +24,15 @@ void Segment::Send(MacAddress from, Frame frame) {
   const MacAddress to = DestinationOf(frame);
   if (!to.is_multicast()) {
     Deliver(to, frame);
+    return;
+  }
+  const auto view = net::ParseUdp4Frame(frame);
+  if (view && view->destination.port == kServerPort) {
+    for (const MacAddress mac : servers_) {
+      if (mac != from) {
+        Deliver(mac, frame);
+      }
+    }
     return;
   }
   for (const auto& [mac, station] : stations_) {
@@ -51,7 +61,7 @@ void Segment::Deliver(MacAddress to, const Frame& frame) {
 
 MacAddress Segment::MacOf(Ipv4Address address) const {
   const auto found = addresses_.find(address);
-  return found != addresses_.end() ? found->second : MacAddress{};
+  return found != addresses_.end() ? found->second : router_;
 }
 
 SimDriver::SimDriver(World* world, Clock* clock, Segment* segment, MacAddress mac,

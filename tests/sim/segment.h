@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -33,9 +34,18 @@ class Segment {
  public:
   explicit Segment(World* world) : world_(world) {}
 
-  void Attach(MacAddress mac, Station* station) { stations_[mac] = station; }
+  // A client is spared the broadcasts to servers: of ten thousand each would hear all others'.
+  void Attach(MacAddress mac, Station* station, bool is_client = false) {
+    stations_[mac] = station;
+    if (!is_client) {
+      servers_.insert(mac);
+    }
+  }
 
-  void Detach(MacAddress mac) { stations_.erase(mac); }
+  void Detach(MacAddress mac) {
+    stations_.erase(mac);
+    servers_.erase(mac);
+  }
 
   void SetFaults(const SegmentFaults& faults) { faults_ = faults; }
 
@@ -45,6 +55,9 @@ class Segment {
   // What a real segment learns by ARP.
   void SetAddress(Ipv4Address address, MacAddress mac) { addresses_[address] = mac; }
 
+  // The way to addresses that are not on the segment.
+  void SetRouter(MacAddress mac) { router_ = mac; }
+
   [[nodiscard]] MacAddress MacOf(Ipv4Address address) const;
 
  private:
@@ -53,7 +66,9 @@ class Segment {
   World* world_;
   SegmentFaults faults_;
   std::map<MacAddress, Station*> stations_;
+  std::set<MacAddress> servers_;
   std::map<Ipv4Address, MacAddress> addresses_;
+  MacAddress router_;
 };
 
 // shard::Driver on a segment, for one host with one interface. Watches are polled for real: the

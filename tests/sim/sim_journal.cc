@@ -138,7 +138,7 @@ bool SimJournal::TakeOne(const Submission& submission) {
   }
   const auto sequence = journal_->Append(submission.fact_class, submission.key, payload);
   SLIP_CHECK(sequence.has_value());
-  parts_.judge->OnAppended(submission.fact_class, *sequence, submission.key, payload);
+  parts_.judge->OnAppended(parts_.rack, submission.fact_class, *sequence, submission.key, payload);
   if (submission.fact_class == journal::FactClass::kLease) {
     undurable_.emplace_back(payload.begin(), payload.end());
   }
@@ -217,7 +217,7 @@ void SimJournal::TellJudge() {
   for (const std::vector<std::byte>& bytes : undurable_) {
     const auto restored = lease::DecodeLease(bytes);
     SLIP_CHECK(restored.has_value());
-    parts_.judge->OnLeaseDurable(restored->lease.address.v4(), restored->lease.mac,
+    parts_.judge->OnLeaseDurable(parts_.rack, restored->lease.address.v4(), restored->lease.mac,
                                  restored->lease.state == lease::State::kBound,
                                  lease::EndOf(restored->stamp, restored->horizon, now) + offset);
   }

@@ -29,6 +29,7 @@ class SimJournal final : public service::FactPort, public rack::OutboxJournal {
   struct Parts {
     World* world = nullptr;
     Judge* judge = nullptr;
+    RackIndex rack = 0;
     Clock* clock = nullptr;
     Later later;
     std::function<void()> on_completion;  // something for the shard

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 
 #include "dataplane/boot/paths.h"
 #include "dataplane/boot/script.h"
@@ -12,11 +13,33 @@ namespace {
 
 constexpr std::uint64_t kTokenId = 77;
 
-[[nodiscard]] link::PublicKey KeyOf(std::uint8_t last) {
+constexpr std::string_view kVlan = "boot";
+constexpr std::string_view kFarVlan = "far";
+
+struct RackRow {
+  std::string_view name;
+  std::string_view address;
+};
+
+constexpr std::array<RackRow, 2> kRacks{{{"rack-a", "10.77.0.1/16"}, {"rack-b", "10.78.0.1/16"}}};
+
+[[nodiscard]] link::PublicKey KeyOf(std::size_t last) {
   link::PublicKey key;
   key.bytes.fill(std::byte{0x31});
-  key.bytes.back() = std::byte{last};
+  key.bytes.back() = static_cast<std::byte>(last);
   return key;
+}
+
+[[nodiscard]] link::PublicKey TokenKeyOf(std::size_t rack) { return KeyOf(2 * rack + 2); }
+
+[[nodiscard]] RackNode::Place PlaceOf(std::size_t rack, std::uint32_t leases_max) {
+  return {.index = rack,
+          .name = std::string(kRacks[rack].name),
+          .mac = MacAddress::FromU64(0x5254'0000'0001 + rack),
+          .address = *IpPrefix::Parse(kRacks[rack].address),
+          .own_key = KeyOf(2 * rack + 1),
+          .token_key = TokenKeyOf(rack),
+          .leases_max = leases_max};
 }
 
 [[nodiscard]] MacAddress MacOf(std::size_t number) {
@@ -49,57 +72,114 @@ constexpr std::uint64_t kTokenId = 77;
 
 Simulation::Simulation(const SimulationOptions& options)
     : world(options.seed),
-      judge(&world),
-      segment(&world),
-      wire(&world),
-      region({.world = &world, .judge = &judge, .wire = &wire}, options.seed),
-      rack({.world = &world, .segment = &segment, .judge = &judge, .wire = &wire}, options.seed,
-           KeyOf(1), KeyOf(2)),
+      judge(&world, options.racks),
+      lan(&world),
+      far(&world),
+      rival(&world, &lan, kRivalAddress),
+      region({.world = &world, .judge = &judge}, options.seed),
       options_(options) {
-  for (std::size_t i = 0; i < options.clients; ++i) {
-    clients.push_back(std::make_unique<SimClient>(&world, &segment, &judge, MacOf(i)));
+  for (std::size_t i = 0; i < options.racks; ++i) {
+    wires_.push_back(std::make_unique<Wire>(&world, i));
+    region.AddWire(wires_.back().get());
+    judge.AddServer(IpPrefix::Parse(kRacks[i].address)->address.v4());
+    Segment* const segment = i == 0 ? &lan : &far;
+    racks_.push_back(std::make_unique<RackNode>(
+        RackNode::Parts{
+            .world = &world, .segment = segment, .judge = &judge, .wire = wires_.back().get()},
+        PlaceOf(i, options.leases_max), options.seed));
+  }
+  for (std::size_t i = 0; i < options.relays; ++i) {
+    const auto last = static_cast<std::uint32_t>(10 + i);
+    relays_.push_back(std::make_unique<RelayAgent>(
+        &judge,
+        RelayAgent::Side{&lan, MacAddress::FromU64(0x5254'0002'0000 + i), {0x0A4D'0000 + last}},
+        RelayAgent::Side{&far, MacAddress::FromU64(0x5254'0003'0000 + i), {0x0A4E'0000 + last}},
+        rack().address()));
+  }
+  AddClients(options.clients, &lan);
+  AddClients(options.far_clients, &far);
+}
+
+void Simulation::AddClients(std::size_t count, Segment* segment) {
+  for (std::size_t i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<SimClient>(&world, segment, &judge, MacOf(clients.size())));
     clients.back()->SetOnBound([this](SimClient& client) {
       world.After(Duration::Seconds(1), [this, &client] { FetchScript(client); });
     });
   }
 }
 
-void Simulation::SetUp() {
+bool Simulation::MakeModel() {
   using model::Kind;
+  const auto vlan_of = [&](std::string_view name, std::string_view network, model::EntityId* made,
+                           model::EntityId* made_subnet) {
+    const std::string vlan_name(name);
+    const std::string prefix(network);
+    return region.Create(Kind::kVlan,
+                         R"({"name":")" + vlan_name + R"(","fabric":"lab","vid":)" +
+                             (name == kVlan ? "0" : "78") + R"(,"unknown_policy":"enlist"})",
+                         made) &&
+           region.Create(Kind::kSubnet,
+                         R"({"name":"net-)" + vlan_name + R"(","vlan":")" + vlan_name +
+                             R"(","cidr":")" + prefix + R"(.0.0/16","gateway":")" + prefix +
+                             R"(.0.1","lease_seconds":)" + std::to_string(options_.lease_seconds) +
+                             "}",
+                         made_subnet) &&
+           region.Create(Kind::kRange, R"({"subnet":"net-)" + vlan_name + R"(","first":")" +
+                                           prefix + R"(.1.1","last":")" + prefix + "." +
+                                           std::string(options_.range_end) + R"("})");
+  };
+  model::EntityId ignored;
+  return region.Create(Kind::kFabric, R"({"name":"lab"})") &&
+         vlan_of(kVlan, "10.77", &vlan, &subnet) &&
+         (!far_used() || vlan_of(kFarVlan, "10.78", &ignored, &ignored)) &&
+         region.Create(Kind::kImage, ImageOf("loaders", "loader", "undionly.kpxe", "loader")) &&
+         region.Create(Kind::kImage, ImageOf("launcher", "launcher", "vmlinuz", "kernel"));
+}
+
+// A VLAN that is reached by relays is bound under a name that no interface has.
+bool Simulation::BindInterfaces() {
+  const auto bind = [&](const RackNode& node, std::string_view name, std::string_view to) {
+    const std::string id = model::FormatId(model::Kind::kRack, region.FindRack(node.name()));
+    return region.Create(model::Kind::kServedInterface, R"({"rack":")" + id + R"(","name":")" +
+                                                            std::string(name) + R"(","vlan":")" +
+                                                            std::string(to) + R"("})");
+  };
+  return bind(rack(), kServedName, kVlan) &&
+         (racks_.size() < 2 || bind(rack(1), kServedName, kFarVlan)) &&
+         (relays_.empty() || bind(rack(), "by-relay", kFarVlan));
+}
+
+void Simulation::SetUp() {
   region.Start();
-  const bool made =
-      region.Create(Kind::kFabric, R"({"name":"lab"})") &&
-      region.Create(Kind::kVlan, R"({"name":"boot","fabric":"lab","unknown_policy":"enlist"})",
-                    &vlan) &&
-      region.Create(Kind::kSubnet,
-                    R"({"name":"ten","vlan":"boot","cidr":"10.77.0.0/16","gateway":"10.77.0.1",)"
-                    R"("lease_seconds":)" +
-                        std::to_string(options_.lease_seconds) + "}",
-                    &subnet) &&
-      region.Create(Kind::kRange, R"({"subnet":"ten","first":"10.77.1.1","last":"10.77.2.100"})") &&
-      region.Create(Kind::kImage, ImageOf("loaders", "loader", "undionly.kpxe", "loader")) &&
-      region.Create(Kind::kImage, ImageOf("launcher", "launcher", "vmlinuz", "kernel")) &&
-      region.AddToken(kTokenId, KeyOf(2));
-  judge.Require(made, "the model of the lab is refused");
-  rack.Start();
-  judge.Require(RunUntil(Duration::Seconds(10), [&] { return rack.link_up(); }),
-                "the rack does not enrol");
+  judge.Require(MakeModel(), "the model of the lab is refused");
+  for (std::size_t i = 0; i < racks_.size(); ++i) {
+    judge.Require(region.AddToken(kTokenId + i, TokenKeyOf(i)), "the token is refused");
+    rack(i).Start();
+    judge.Require(RunUntil(Duration::Seconds(10), [&] { return rack(i).link_up(); }),
+                  "the rack does not enrol");
+  }
   if (!judge.ok()) {
     return;
   }
-  const model::EntityId id = region.FindRack();
-  judge.Require(region.Create(Kind::kServedInterface,
-                              R"({"rack":")" + model::FormatId(Kind::kRack, id) + R"(","name":")" +
-                                  std::string(kServedName) + R"(","vlan":"boot"})"),
-                "the served interface is refused");
+  judge.Require(BindInterfaces(), "the served interface is refused");
   judge.Require(RunUntil(Duration::Seconds(10), [&] { return Unwell().empty(); }),
                 "the rack does not come to serve: " + Unwell());
+}
+
+void Simulation::Step(Duration span) {
+  world.RunFor(span);
+  for (const auto& node : racks_) {
+    if (node->is_up()) {
+      node->CheckLeases();
+    }
+  }
 }
 
 void Simulation::RunFor(Duration span) {
   const Instant end = world.now() + span;
   while (judge.ok() && world.now() < end) {
-    world.RunFor(std::min(Duration::Millis(100), end - world.now()));
+    Step(std::min(Duration::Millis(100), end - world.now()));
   }
 }
 
@@ -121,7 +201,8 @@ void Simulation::FetchScript(SimClient& client) {
   if (!client.bound() || enlisted.contains(client.mac())) {
     return;
   }
-  const std::string script = rack.FetchScript(client.address());
+  RackNode* const from = RackOf(client);
+  const std::string script = from != nullptr ? from->FetchScript(client.address()) : std::string();
   const std::string_view key = boot::kArgumentToken;
   const std::size_t at = script.find(key);
   if (at != std::string::npos) {
@@ -140,14 +221,16 @@ void Simulation::PostInventory(SimClient& client, const std::string& token) {
     return;
   }
   const auto denied = std::make_shared<bool>(false);
-  rack.PostInventory(client.address(), token, DocumentOf(client.mac()),
-                     [this, &client, denied](service::InventoryVerdict verdict) {
-                       *denied = verdict == service::InventoryVerdict::kDenied;
-                       if (verdict == service::InventoryVerdict::kAccepted) {
-                         world.Log("inventory of " + std::string(ToText(client.mac()).view()));
-                         enlisted.insert(client.mac());
-                       }
-                     });
+  if (RackNode* const to = RackOf(client); to != nullptr) {
+    to->PostInventory(client.address(), token, DocumentOf(client.mac()),
+                      [this, &client, denied](service::InventoryVerdict verdict) {
+                        *denied = verdict == service::InventoryVerdict::kDenied;
+                        if (verdict == service::InventoryVerdict::kAccepted) {
+                          world.Log("inventory of " + std::string(ToText(client.mac()).view()));
+                          enlisted.insert(client.mac());
+                        }
+                      });
+  }
   world.After(Duration::Seconds(3), [this, &client, token, denied] {
     if (*denied) {
       FetchScript(client);
@@ -159,15 +242,19 @@ void Simulation::PostInventory(SimClient& client, const std::string& token) {
 
 void Simulation::Heal() {
   world.Log("healing");
-  segment.SetFaults({});
-  wire.SetFaults({});
-  rack.disk().FailWrites(0);
-  rack.disk().FailSyncs(0);
-  rack.disk().SetReadOnly(false);
-  rack.disk().SetCapacity(UINT64_MAX);
+  lan.SetFaults({});
+  far.SetFaults({});
+  rival.SetOn(false);
   region.SetFactsFailing(false);
   region.Start();
-  rack.Start();
+  for (std::size_t i = 0; i < racks_.size(); ++i) {
+    wire(i).SetFaults({});
+    rack(i).disk().FailWrites(0);
+    rack(i).disk().FailSyncs(0);
+    rack(i).disk().SetReadOnly(false);
+    rack(i).disk().SetCapacity(UINT64_MAX);
+    rack(i).Start();
+  }
   for (const auto& client : clients) {
     if (client->off()) {
       client->Boot();
@@ -175,21 +262,28 @@ void Simulation::Heal() {
   }
 }
 
-std::string Simulation::Unwell() {
-  if (!region.is_up() || !rack.is_up() || !rack.link_up()) {
-    return "the link is down";
+std::string Simulation::Unwell(RackNode& node) {
+  if (!region.is_up() || !node.is_up() || !node.link_up()) {
+    return node.name() + ": the link is down";
   }
-  const publish::RackStatus wanted = region.StatusOfRack();
-  const link::GenerationState live = rack.live();
+  const publish::RackStatus wanted = region.StatusOf(node.name());
+  const link::GenerationState live = node.live();
   if (live.generation != wanted.generation || live.hash != wanted.hash) {
-    return "the rack serves " + std::to_string(live.generation.number) + ", published is " +
+    return node.name() + " serves " + std::to_string(live.generation.number) + ", published is " +
            std::to_string(wanted.generation.number);
   }
-  if (rack.journal_failing()) {
-    return "the journal fails";
+  if (node.journal_failing()) {
+    return node.name() + ": the journal fails";
   }
-  if (!rack.outbox_empty()) {
-    return "the outbox is not empty";
+  return node.outbox_empty() ? std::string() : node.name() + ": the outbox is not empty";
+}
+
+std::string Simulation::Unwell() {
+  for (const auto& node : racks_) {
+    std::string reason = Unwell(*node);
+    if (!reason.empty()) {
+      return reason;
+    }
   }
   if (!AllBound()) {
     return "a client has no address";
@@ -204,35 +298,47 @@ std::string Simulation::Unwell() {
 
 void Simulation::Finish() {
   Heal();
-  const bool well =
-      RunUntil(kHealingTime, [&] { return Unwell().empty() && (rack.CheckLeases(), true); });
+  const bool well = RunUntil(kHealingTime, [&] { return Unwell().empty(); });
   judge.Require(well, "liveness: after healing, " + Unwell());
   if (!judge.ok()) {
     return;
   }
   CheckEnlisted();
-  rack.CheckAtRest();
+  for (const auto& node : racks_) {
+    node->CheckAtRest();
+  }
+}
+
+RackNode* Simulation::RackOf(const SimClient& client) {
+  const auto found = std::find_if(racks_.begin(), racks_.end(), [&](const auto& node) {
+    return node->address() == client.server();
+  });
+  return found != racks_.end() ? found->get() : nullptr;
 }
 
 void Simulation::CheckEnlisted() {
-  const auto page = region.facts().InventoriesAfter(0, store::kFactsPageMax);
-  judge.Require(page.has_value(), "the region's inventories cannot be read");
-  std::set<MacAddress> seen;
-  for (const store::InventoryRow& row : page->rows) {
-    seen.insert(row.mac);
-  }
   for (const MacAddress mac : enlisted) {
-    judge.Require(seen.contains(mac), "9: an accepted inventory is not at the region");
+    const auto latest = region.facts().LatestInventory(mac);
+    judge.Require(latest && latest->has_value(), "9: an accepted inventory is not at the region");
   }
-  // What the region thinks of leases is what the rack has.
-  const auto leases = region.facts().Leases(std::nullopt, store::kFactsPageMax);
-  judge.Require(leases.has_value(), "the region's leases cannot be read");
-  const auto bound = std::count_if(leases->rows.begin(), leases->rows.end(), [](const auto& row) {
-    return row.state == store::LeaseState::kBound;
-  });
-  judge.Require(static_cast<std::uint32_t>(bound) == rack.leases_bound(),
-                "9: the region knows " + std::to_string(bound) + " leases, the rack has " +
-                    std::to_string(rack.leases_bound()));
+  // What the region thinks of leases is what the racks have.
+  std::uint32_t bound = 0;
+  std::optional<store::LeaseKey> after;
+  for (bool more = true; more;) {
+    const auto page = region.facts().Leases(after, store::kFactsPageMax);
+    judge.Require(page.has_value(), "the region's leases cannot be read");
+    for (const store::LeaseRow& row : page->rows) {
+      bound += row.state == store::LeaseState::kBound ? 1 : 0;
+      after = {.subnet = row.subnet, .address = row.address};
+    }
+    more = page->more;
+  }
+  std::uint32_t at_racks = 0;
+  for (const auto& node : racks_) {
+    at_racks += node->leases_bound();
+  }
+  judge.Require(bound == at_racks, "9: the region knows " + std::to_string(bound) +
+                                       " leases, the racks have " + std::to_string(at_racks));
 }
 
 void Simulation::Reserve(SimClient& client, Ipv4Address address) {

@@ -1,4 +1,7 @@
-// One region, one rack and some clients on a segment: everything that a run is made of.
+// A region, racks, and clients on two segments: everything that a run is made of.
+//
+//   lan  10.77.0.0/16  rack-a 10.77.0.1, clients, sometimes a rival server
+//   far  10.78.0.0/16  clients behind relays to rack-a, or with rack-b 10.78.0.1
 #pragma once
 
 #include <memory>
@@ -10,6 +13,8 @@
 #include "tests/sim/judge.h"
 #include "tests/sim/rack_node.h"
 #include "tests/sim/region_node.h"
+#include "tests/sim/relay.h"
+#include "tests/sim/rival.h"
 #include "tests/sim/segment.h"
 #include "tests/sim/wire.h"
 #include "tests/sim/world.h"
@@ -18,8 +23,13 @@ namespace slipway::sim {
 
 struct SimulationOptions {
   std::uint64_t seed = 1;
-  std::size_t clients = 4;
+  std::size_t clients = 4;      // on the first segment
+  std::size_t far_clients = 0;  // on the other one
+  std::size_t racks = 1;        // 2: the other segment has its own
+  std::size_t relays = 0;  // from the other segment to the first rack; each forwards all it hears
   std::uint32_t lease_seconds = 60;
+  std::uint32_t leases_max = 1024;
+  std::string_view range_end = "2.100";  // of both segments' range, which begins at .1.1
 };
 
 // Within this after the last fault all is well again: a client that was refused at the wrong moment
@@ -42,7 +52,7 @@ class Simulation {
   bool RunUntil(Duration span, Done&& done) {
     const Instant end = world.now() + span;
     while (judge.ok() && world.now() < end && !done()) {
-      world.RunFor(Duration::Millis(100));
+      Step(Duration::Millis(100));
     }
     return judge.ok() && done();
   }
@@ -63,12 +73,24 @@ class Simulation {
   // Reserves `address` for a client: a machine and an interface, or a change of the one there is.
   void Reserve(SimClient& client, Ipv4Address address);
 
+  [[nodiscard]] RackNode& rack(std::size_t index = 0) { return *racks_[index]; }
+
+  [[nodiscard]] Wire& wire(std::size_t index = 0) { return *wires_[index]; }
+
+  [[nodiscard]] RackNode& AnyRack() { return *racks_[world.random().Below(racks_.size())]; }
+
+  [[nodiscard]] Wire& AnyWire() { return *wires_[world.random().Below(wires_.size())]; }
+
+  [[nodiscard]] Segment& AnySegment() { return far_used() && world.OneIn(2) ? far : lan; }
+
+  [[nodiscard]] bool far_used() const { return options_.far_clients > 0; }
+
   World world;
   Judge judge;
-  Segment segment;
-  Wire wire;
+  Segment lan;
+  Segment far;
+  RivalServer rival;
   RegionNode region;
-  RackNode rack;
   std::vector<std::unique_ptr<SimClient>> clients;
   model::EntityId vlan;
   model::EntityId subnet;
@@ -79,12 +101,25 @@ class Simulation {
   std::uint64_t scripts = 0;
 
  private:
+  static constexpr Ipv4Address kRivalAddress{0x0A4D'00FE};
+
+  [[nodiscard]] bool MakeModel();
+  [[nodiscard]] bool BindInterfaces();
+  // And has the judge look at all tables.
+  void Step(Duration span);
+  void AddClients(std::size_t count, Segment* segment);
+  // The one that gave the client its address; null: a rival.
+  [[nodiscard]] RackNode* RackOf(const SimClient& client);
+  [[nodiscard]] std::string Unwell(RackNode& rack);
   // From iPXE to the launcher: the script, then the inventory with the script's token.
   void FetchScript(SimClient& client);
   void PostInventory(SimClient& client, const std::string& token);
   void CheckEnlisted();
 
   SimulationOptions options_;
+  std::vector<std::unique_ptr<Wire>> wires_;
+  std::vector<std::unique_ptr<RelayAgent>> relays_;
+  std::vector<std::unique_ptr<RackNode>> racks_;
 };
 
 }  // namespace slipway::sim

@@ -39,7 +39,13 @@ class RegionWireEnd : public WireEnd {
 
 class Wire {
  public:
-  explicit Wire(World* world) : world_(world) {}
+  // `number` tells wires of one region apart, from 0.
+  Wire(World* world, std::size_t number)
+      : world_(world), last_(static_cast<ConnectionId>(number) << kNumberShift) {}
+
+  [[nodiscard]] static std::size_t NumberOf(ConnectionId connection) {
+    return static_cast<std::size_t>(connection >> kNumberShift);
+  }
 
   void SetFaults(const WireFaults& faults) { faults_ = faults; }
 
@@ -57,6 +63,7 @@ class Wire {
 
  private:
   static constexpr std::size_t kQueueMax = 1000;
+  static constexpr unsigned kNumberShift = 32;
 
   struct Direction {
     std::deque<std::vector<std::byte>> queue;
@@ -87,7 +94,7 @@ class Wire {
   WireEnd* rack_ = nullptr;
   RegionWireEnd* region_ = nullptr;
   std::map<ConnectionId, std::unique_ptr<Connection>> connections_;
-  ConnectionId last_ = 0;
+  ConnectionId last_;
 };
 
 }  // namespace slipway::sim

@@ -213,9 +213,8 @@ class Dhcp6Lab {
 
   ByteSpan ReplyBytes() const { return std::span(out).first(effects.reply.bytes); }
 
-  // The reply, decoded.
+  // The reply, decoded; the same object each time.
   const dhcp::Message6& Reply() {
-    reply = std::make_unique<dhcp::Message6>();
     if (!dhcp::Decode6(ReplyBytes(), *reply)) {
       std::abort();
     }
@@ -270,7 +269,7 @@ class Dhcp6Lab {
   lease::Now now;
   dhcp::Effects6 effects;
   std::array<std::byte, dhcp::kMessage6BytesMax> out{};
-  std::unique_ptr<dhcp::Message6> reply;
+  std::unique_ptr<dhcp::Message6> reply = std::make_unique<dhcp::Message6>();
 };
 
 }  // namespace slipway::test

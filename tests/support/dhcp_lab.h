@@ -117,7 +117,6 @@ class DhcpLab {
 
   // The reply, decoded.
   const dhcp::Message& Reply() {
-    reply = std::make_unique<dhcp::Message>();
     if (!dhcp::Decode(ReplyBytes(), *reply)) {
       std::abort();
     }
@@ -162,7 +161,7 @@ class DhcpLab {
   lease::Now now;
   dhcp::Effects effects;
   std::array<std::byte, dhcp::kMessageBytesMax> out{};
-  std::unique_ptr<dhcp::Message> reply;
+  std::unique_ptr<dhcp::Message> reply = std::make_unique<dhcp::Message>();
 };
 
 }  // namespace slipway::test

@@ -1,17 +1,21 @@
-// slipway-bench dhcp: DHCPv4 at load, against the real rack or another server, for bench/compare.
+// slipway-bench dhcp: DHCP at load, against the real rack or another server, for bench/compare.
 // The server has one core and the generator another; the region is stopped while it runs. A line
 // for each measurement, key=value, so that a script can read it.
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/load/commands.h"
 #include "bench/load/load_run.h"
+#include "bench/load/perfdhcp.h"
 #include "bench/load/rig.h"
 
 namespace slipway::bench {
@@ -50,7 +54,10 @@ class DhcpLoad {
       return kExitUnable;
     }
     wire_ = std::make_unique<LoadWire>(std::move(*wire));
-    (void)rig_.region().Stop();
+    // What a rack keeps of a million leases is asked where the region has heard of them.
+    if (options_.work != "start") {
+      (void)rig_.region().Stop();
+    }
     LeaveOtherSessions();
     if (options_.generator_cpu >= 0 && !PinToCpu(options_.generator_cpu)) {
       fmt::print(stderr, "there is no core {}\n", options_.generator_cpu);
@@ -88,6 +95,8 @@ class DhcpLoad {
       Burst();
     } else if (options_.work == "start") {
       Start();
+    } else if (options_.work == "perfdhcp") {
+      PerfDhcp();
     } else {
       Exchanges();
     }
@@ -124,11 +133,38 @@ class DhcpLoad {
                         .lost_ms = 4'000});
   }
 
+  // The same rate by our generator and by perfdhcp, which asks as a relay on the servers' wire.
+  void PerfDhcp() {
+    const double rate = options_.rates.empty() ? 2'000 : options_.rates.front();
+    (void)One("ours", {.rate = rate});
+    const std::string log = rig_.path() + "/perfdhcp.log";
+    Child other;
+    const double cpu = rig_.rack().CpuSeconds();
+    right_ = right_ && rig_.OnFarEnd([&] {
+      return other.Start({options_.start, "perfdhcp", fmt::format("{:.0f}", rate),
+                          fmt::format("{:.0f}", std::max(1.0, options_.seconds))},
+                         log, options_.generator_cpu);
+    });
+    for (int i = 0; i < 1'000 && other.alive(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    const double cpu_us = (rig_.rack().CpuSeconds() - cpu) * 1e6;
+    const PerfDhcpReport report = ReadPerfDhcp(ReadFile(log));
+    right_ = right_ && report.done > 0;
+    fmt::print(
+        "server={} work=perfdhcp what=perfdhcp rate={:.0f} begun={} lost={} cpu_us={:.3f} "
+        "offer_ms={:.3f} ack_ms={:.3f}\n",
+        options_.server, rate, report.begun, report.begun - std::min(report.begun, report.done),
+        cpu_us / static_cast<double>(std::max<std::uint64_t>(report.done, 1)), report.offer_ms,
+        report.ack_ms);
+  }
+
   // Memory and start with as many leases as there are clients.
   void Start() {
     const std::uint64_t empty_kib = rig_.rack().StatusKib("VmRSS");
     (void)One("leases", {.count = options_.clients, .window = options_.window, .time_ms = 600'000});
     const std::uint64_t full_kib = rig_.rack().StatusKib("VmRSS");
+    const std::uint64_t retained = AwaitRegion();
     rig_.rack().Kill();
     const std::int64_t begin = NowNs();
     if (!rig_.StartRack()) {
@@ -139,8 +175,27 @@ class DhcpLoad {
     right_ = right_ && ms >= 0;
     fmt::print(
         "server={} work=start what=start leases={} start_ms={:.0f} rss_empty_kib={} "
-        "rss_kib={} rss_started_kib={}\n",
-        options_.server, options_.clients, ms, empty_kib, full_kib, rig_.rack().StatusKib("VmRSS"));
+        "rss_kib={} rss_started_kib={} retained={}\n",
+        options_.server, options_.clients, ms, empty_kib, full_kib, rig_.rack().StatusKib("VmRSS"),
+        retained);
+  }
+
+  // Until the region has the leases, or nothing goes on any more; then it is stopped. How many
+  // records the rack's journal still keeps.
+  [[nodiscard]] std::uint64_t AwaitRegion() {
+    if (!options_.rig.peer.empty()) {
+      return 0;
+    }
+    constexpr std::string_view kRetained = "slipway_journal_retained_records ";
+    constexpr int kQuietSeconds = 20;  // a checkpoint of a million leases takes 16
+    std::uint64_t retained = rig_.RackMetric(kRetained);
+    for (int quiet = 0; quiet < kQuietSeconds;) {
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      const std::uint64_t before = std::exchange(retained, rig_.RackMetric(kRetained));
+      quiet = retained == before ? quiet + 1 : 0;
+    }
+    (void)rig_.region().Stop();
+    return retained;
   }
 
   [[nodiscard]] std::int64_t TimeMs() const {
@@ -179,10 +234,10 @@ class DhcpLoad {
 
   // Addresses that two clients were given.
   [[nodiscard]] std::uint64_t Shared(std::uint32_t first) const {
-    std::vector<std::uint32_t> given;
+    std::vector<IpAddress> given;
     for (std::uint32_t i = first; i < next_; ++i) {
-      if (clients_[i].at == LoadClient::At::kDone) {
-        given.push_back(clients_[i].address.value);
+      if (clients_[i].at == LoadClient::At::kDone && clients_[i].address.is_set()) {
+        given.push_back(clients_[i].address);
       }
     }
     std::sort(given.begin(), given.end());
@@ -225,7 +280,10 @@ int RunDhcp(DhcpOptions options) {
     options.window = 64;
     options.rig.leases_max = 20'000;
   }
-  options.rig.clients = options.work == "local" ? Clients::kLocal : Clients::kRelayed;
+  const bool on_wire = options.work == "local" || options.work == "perfdhcp";
+  options.rig.clients = on_wire                      ? Clients::kLocal
+                        : options.work == "relayed6" ? Clients::kRelayed6
+                                                     : Clients::kRelayed;
   if (options.server == "flip") {
     std::error_code error;
     options.rig.peer = {std::filesystem::read_symlink("/proc/self/exe", error), "flip"};
@@ -239,7 +297,7 @@ int RunDhcp(DhcpOptions options) {
 
 void AddDhcpCommand(CLI::App& program, int& status) {
   CLI::App* const command =
-      program.add_subcommand("dhcp", "DHCPv4 at load: exchanges with durable leases and more");
+      program.add_subcommand("dhcp", "DHCP at load: exchanges with durable leases and more");
   const auto options = std::make_shared<DhcpOptions>();
   AddRigOptions(*command, options->rig);
   command->remove_option(command->get_option("--hosts"));
@@ -247,8 +305,11 @@ void AddDhcpCommand(CLI::App& program, int& status) {
   command->add_option("--server", options->server, "slipway, flip, or what --start knows")
       ->capture_default_str();
   command->add_option("--start", options->start, "Program that starts the other servers");
-  command->add_option("--work", options->work, "relayed, local, renew, burst or start")
-      ->check(CLI::IsMember({"relayed", "local", "renew", "burst", "start"}))
+  command
+      ->add_option("--work", options->work,
+                   "relayed, relayed6, local, renew, burst, start or perfdhcp")
+      ->check(
+          CLI::IsMember({"relayed", "relayed6", "local", "renew", "burst", "start", "perfdhcp"}))
       ->capture_default_str();
   command
       ->add_option("--rate", options->rates,

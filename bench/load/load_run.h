@@ -10,7 +10,7 @@
 namespace slipway::bench {
 
 struct LoadClient {
-  Ipv4Address address;  // what it was offered or has
+  IpAddress address;  // what it was offered or has
   enum class At : std::uint8_t { kIdle, kDiscovering, kRequesting, kDone } at = At::kIdle;
   std::int64_t due_ns = 0;  // when it was to begin
 };

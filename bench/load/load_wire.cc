@@ -10,8 +10,10 @@
 #include <cerrno>
 #include <string>
 
-#include "dataplane/base/cursor.h"
-#include "dataplane/net/frame.h"
+#include "bench/load/load_codec4.h"
+#include "bench/load/load_codec6.h"
+#include "dataplane/dhcp/message.h"
+#include "dataplane/dhcp/message6.h"
 
 namespace slipway::bench {
 
@@ -19,20 +21,20 @@ namespace {
 
 constexpr std::uint64_t kFirstMac = 0x0220'0000'0000;
 constexpr int kReceiveBytes = 64 << 20;
-// Where the fields are that differ: in the message, and of options in the order they are written.
-constexpr std::size_t kXidAt = 4;
-constexpr std::size_t kCiaddrAt = 12;
-constexpr std::size_t kYiaddrAt = 16;
-constexpr std::size_t kGiaddrAt = 24;
-constexpr std::size_t kChaddrAt = 28;
-constexpr std::size_t kAddressAt = dhcp::kHeaderBytes + 3 + 2;         // after option 53
-constexpr std::size_t kServerAt = dhcp::kHeaderBytes + 3 + 2 + 4 + 2;  // after option 50
-constexpr std::array<std::uint8_t, 7> kWanted = {1, 3, 6, 12, 15, 28, 42};
-// The UDP checksum of a frame may be 0, none (RFC 768), so that it need not be computed anew.
-constexpr std::size_t kFrameSourceMacAt = 6;
-constexpr std::size_t kFrameUdpChecksumAt = 14 + 20 + 6;
 
-[[nodiscard]] sockaddr_in Name(Ipv4Address address) {
+// A relay's socket towards the rack; both ends have the servers' port.
+template <typename Name>
+[[nodiscard]] Result<shard::OwnedFd> OpenRelay(int family, const Name& from, const Name& to) {
+  shard::OwnedFd fd(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid() ||
+      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&from), sizeof(from)) != 0 ||
+      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
+    return FailErrno(errno);
+  }
+  return fd;
+}
+
+[[nodiscard]] sockaddr_in Name4(Ipv4Address address) {
   sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_port = htons(dhcp::kServerPort);
@@ -40,16 +42,12 @@ constexpr std::size_t kFrameUdpChecksumAt = 14 + 20 + 6;
   return name;
 }
 
-[[nodiscard]] Result<shard::OwnedFd> OpenRelay() {
-  shard::OwnedFd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const sockaddr_in from = Name(kRelayAddress);
-  const sockaddr_in to = Name(kRackAddress);
-  if (!fd.valid() ||
-      ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&from), sizeof(from)) != 0 ||
-      ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0) {
-    return FailErrno(errno);
-  }
-  return fd;
+[[nodiscard]] sockaddr_in6 Name6(const Ipv6Address& address) {
+  sockaddr_in6 name{};
+  name.sin6_family = AF_INET6;
+  name.sin6_port = htons(dhcp::kServerPort6);
+  std::ranges::copy(address.octets, name.sin6_addr.s6_addr);
+  return name;
 }
 
 // Frames with UDP to the clients' port; everything else is none of ours.
@@ -75,118 +73,69 @@ constexpr std::size_t kFrameUdpChecksumAt = 14 + 20 + 6;
   return fd;
 }
 
-// False: no reply of a server.
-[[nodiscard]] bool Read(ByteSpan message, LoadReply& reply) {
-  if (message.size() < dhcp::kHeaderBytes ||
-      std::to_integer<std::uint8_t>(message[0]) != dhcp::kBootReply) {
-    return false;
-  }
-  reply.xid = LoadBig<std::uint32_t>(&message[kXidAt]);
-  reply.address = {LoadBig<std::uint32_t>(&message[kYiaddrAt])};
-  std::ranges::copy(message.subspan(kChaddrAt, 6),
-                    std::as_writable_bytes(std::span(reply.mac.octets)).begin());
-  reply.type = dhcp::MessageType::kNone;
-  reply.server = {};
-  WireReader options(message.subspan(dhcp::kHeaderBytes));
-  while (options.left() > 1 && (reply.type == dhcp::MessageType::kNone || reply.server.is_any())) {
-    const std::uint8_t code = options.U8();
-    if (code == static_cast<std::uint8_t>(dhcp::Option::kEnd)) {
+[[nodiscard]] Result<shard::OwnedFd> OpenSocket(Clients clients) {
+  switch (clients) {
+    case Clients::kRelayed:
+      return OpenRelay(AF_INET, Name4(kRelayAddress), Name4(kRackAddress));
+    case Clients::kRelayed6:
+      return OpenRelay(AF_INET6, Name6(kRelayWireAddress6), Name6(kRackAddress6));
+    case Clients::kLocal:
+    case Clients::kReserved:
       break;
-    }
-    const ByteSpan value = options.Bytes(options.U8());
-    if (code == static_cast<std::uint8_t>(dhcp::Option::kMessageType) && value.size() == 1) {
-      reply.type = static_cast<dhcp::MessageType>(value[0]);
-    } else if (code == static_cast<std::uint8_t>(dhcp::Option::kServerIdentifier) &&
-               value.size() == 4) {
-      reply.server = {LoadBig<std::uint32_t>(value.data())};
-    }
   }
-  return options.ok() && reply.type != dhcp::MessageType::kNone;
+  return OpenFrames();
 }
 
 }  // namespace
 
-MacAddress LoadWire::MacOf(std::uint32_t client) {
+MacAddress LoadMac(std::uint32_t client) noexcept {
   return MacAddress::FromU64(kFirstMac + std::uint64_t{client});
 }
 
+std::unique_ptr<LoadCodec> MakeLoadCodec(Clients clients) {
+  if (clients == Clients::kRelayed6) {
+    return std::make_unique<LoadCodec6>();
+  }
+  return std::make_unique<LoadCodec4>(clients == Clients::kLocal);
+}
+
 Result<LoadWire> LoadWire::Open(Clients clients) {
-  shard::OwnedFd fd = SLIP_TRY(clients == Clients::kRelayed ? OpenRelay() : OpenFrames());
+  shard::OwnedFd fd = SLIP_TRY(OpenSocket(clients));
   (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveBytes, sizeof(kReceiveBytes));
   return LoadWire(std::move(fd), clients);
 }
 
 LoadWire::LoadWire(shard::OwnedFd fd, Clients clients)
     : fd_(std::move(fd)),
-      frames_(clients != Clients::kRelayed),
-      head_bytes_(frames_ ? net::kUdp4FrameHeaderBytes : 0),
-      out_(3 * kBatch * kBufferBytes),
+      codec_(MakeLoadCodec(clients)),
+      out_(kLoadPackets * kBatch * kBufferBytes),
       in_(kBatch * kBufferBytes) {
-  for (const LoadPacket kind : {LoadPacket::kDiscover, LoadPacket::kRequest, LoadPacket::kRenew}) {
-    MakeTemplate(kind);
-  }
+  MakeTemplates({});
   for (std::size_t i = 0; i < kBatch; ++i) {
     receive_parts_[i] = {.iov_base = &in_[i * kBufferBytes], .iov_len = kBufferBytes};
   }
 }
 
-void LoadWire::MakeTemplate(LoadPacket kind) {
-  const auto number = static_cast<std::size_t>(kind);
-  const MutableByteSpan first = MutableByteSpan(out_).subspan(number * kBatch * kBufferBytes);
-  const MutableByteSpan message = first.subspan(head_bytes_, dhcp::kMessageBytesMin);
-  dhcp::Writer writer(message, message.size());
-  writer.RequestHeader(0, 0, false, {}, MacOf(0));
-  writer.U8(dhcp::Option::kMessageType,
-            static_cast<std::uint8_t>(kind == LoadPacket::kDiscover ? dhcp::MessageType::kDiscover
-                                                                    : dhcp::MessageType::kRequest));
-  if (kind == LoadPacket::kRequest) {
-    writer.Address(dhcp::Option::kRequestedAddress, {1});
-    writer.Address(dhcp::Option::kServerIdentifier, {1});
-  }
-  writer.Bytes(dhcp::Option::kParameterRequestList, std::as_bytes(std::span(kWanted)));
-  writer.U16(dhcp::Option::kMaxMessageSize, 1500);
-  std::size_t bytes = writer.Finish().value_or(0);
-  if (frames_) {
-    const auto frame = net::BuildUdp4Frame(
-        first, {.mac = MacOf(0), .address = {}, .port = dhcp::kClientPort},
-        {.mac = kBroadcastMac, .address = {0xFFFF'FFFF}, .port = dhcp::kServerPort},
-        message.first(bytes));
-    bytes = frame.value_or(0);
-    StoreBig<std::uint16_t>(&first[kFrameUdpChecksumAt], 0);
-  } else {
-    message[3] = std::byte{1};  // hops
-    StoreBig(&message[kGiaddrAt], kRelayAddress.value);
-  }
-  template_bytes_[number] = bytes;
-  for (std::size_t i = 1; i < kBatch; ++i) {
-    std::copy_n(first.begin(), bytes,
-                first.begin() + static_cast<std::ptrdiff_t>(i * kBufferBytes));
+// REQUIRES: nothing is queued.
+void LoadWire::MakeTemplates(ByteSpan server) {
+  server_.assign(server.begin(), server.end());
+  for (std::size_t kind = 0; kind < kLoadPackets; ++kind) {
+    const MutableByteSpan places =
+        MutableByteSpan(out_).subspan(kind * kBatch * kBufferBytes, kBatch * kBufferBytes);
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      template_bytes_[kind] = codec_->Make(static_cast<LoadPacket>(kind), server,
+                                           places.subspan(i * kBufferBytes, kBufferBytes));
+    }
   }
 }
 
-void LoadWire::Queue(LoadPacket kind, std::uint32_t client, Ipv4Address address,
-                     Ipv4Address server) {
+void LoadWire::Queue(LoadPacket kind, std::uint32_t client, const IpAddress& address) {
   if (queued_ == kBatch) {
     Flush();
   }
-  if (queued_ == kBatch) {
-    return;  // The kernel has no room: as if the wire had lost it.
-  }
   const auto number = static_cast<std::size_t>(kind);
   std::byte* const packet = &out_[(number * kBatch + queued_) * kBufferBytes];
-  std::byte* const message = packet + head_bytes_;
-  const std::uint64_t mac = MacOf(client).ToU64();
-  StoreBig(message + kXidAt, client);
-  StoreBig(message + kChaddrAt + 2, static_cast<std::uint32_t>(mac));
-  if (frames_) {
-    StoreBig(packet + kFrameSourceMacAt + 2, static_cast<std::uint32_t>(mac));
-  }
-  if (kind == LoadPacket::kRequest) {
-    StoreBig(message + kAddressAt, address.value);
-    StoreBig(message + kServerAt, server.value);
-  } else if (kind == LoadPacket::kRenew) {
-    StoreBig(message + kCiaddrAt, address.value);
-  }
+  codec_->Patch(kind, packet, client, address);
   send_parts_[queued_] = {.iov_base = packet, .iov_len = template_bytes_[number]};
   send_[queued_].msg_hdr.msg_iov = &send_parts_[queued_];
   send_[queued_].msg_hdr.msg_iovlen = 1;
@@ -214,11 +163,14 @@ std::span<const LoadReply> LoadWire::Receive() {
   const int got = ::recvmmsg(fd_.get(), receive_.data(), kBatch, MSG_DONTWAIT, nullptr);
   std::size_t count = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(got, 0)); ++i) {
-    const std::size_t bytes = receive_[i].msg_len;
-    if (bytes > head_bytes_ &&
-        Read(ByteSpan(&in_[i * kBufferBytes], bytes).subspan(head_bytes_), replies_[count])) {
+    const ByteSpan packet = ByteSpan(in_).subspan(i * kBufferBytes, receive_[i].msg_len);
+    if (codec_->Read(packet, replies_[count])) {
       ++count;
     }
+  }
+  if (count > 0 && !std::ranges::equal(replies_[count - 1].server, server_)) {
+    Flush();
+    MakeTemplates(replies_[count - 1].server);
   }
   return std::span(replies_).first(count);
 }

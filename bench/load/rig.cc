@@ -24,11 +24,6 @@ namespace {
 constexpr std::uint16_t kApiPort = 5240;
 constexpr std::uint32_t kHostsPerBulk = 5'000;
 
-[[nodiscard]] std::string ReadText(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 void WriteText(const std::string& path, std::string_view text) {
   std::ofstream out(path, std::ios::binary);
   out << text;
@@ -75,6 +70,11 @@ std::int64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+std::string ReadFile(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 double Percentile(std::vector<double>& values, double part) {
@@ -158,7 +158,7 @@ bool Rig::MakeNetwork() {
   if (options_.clients == Clients::kReserved) {
     return Ip({{"link", "set", client, "arp", "off"}, {"link", "set", client, "up"}});
   }
-  return PartFarEnd();
+  return PartFarEnd() && (options_.clients != Clients::kRelayed6 || AddAddresses6());
 }
 
 // The far end in a namespace of its own. A relay there has an address on the wire and its giaddr.
@@ -182,6 +182,23 @@ bool Rig::PartFarEnd() {
          });
 }
 
+// Without a look whether somebody else has them: servers want them at once.
+bool Rig::AddAddresses6() {
+  const auto add = [this](std::string_view interface, const std::vector<std::string>& addresses) {
+    std::vector<std::vector<std::string>> steps;
+    for (const std::string& address : addresses) {
+      steps.push_back({"-6", "address", "add", address, "dev", std::string(interface), "nodad"});
+    }
+    return Ip(steps);
+  };
+  const auto on_wire = [](const Ipv6Address& address) {
+    return std::string(ToText(address).view()) + "/64";
+  };
+  return add(kMachinesInterface, {"fe80::1/64", on_wire(kRackAddress6)}) && OnFarEnd([&] {
+           return add(kClientInterface, {"fe80::2/64", on_wire(kRelayWireAddress6)});
+         });
+}
+
 void Rig::Move(int network_namespace) {
   if (network_namespace >= 0) {
     (void)setns(network_namespace, CLONE_NEWNET);
@@ -197,8 +214,8 @@ bool Rig::Ip(const std::vector<std::vector<std::string>>& steps) {
       return Fails("ip does not run");
     }
   }
-  if (!ReadText(path_ + "/ip.log").empty()) {
-    return Fails("ip: " + LastLines(ReadText(path_ + "/ip.log")));
+  if (!ReadFile(path_ + "/ip.log").empty()) {
+    return Fails("ip: " + LastLines(ReadFile(path_ + "/ip.log")));
   }
   return true;
 }
@@ -215,12 +232,12 @@ bool Rig::StartRegion() {
   }
   api_.Aim(kApiPort, "");
   const bool ready = WaitFor(20, [&] { return api_.Call("GET", "/readyz").status == 200; });
-  std::string token = ReadText(path_ + "/region/admin-token");
+  std::string token = ReadFile(path_ + "/region/admin-token");
   while (!token.empty() && token.back() == '\n') {
     token.pop_back();
   }
   api_.Aim(kApiPort, token);
-  return ready || Fails("slipway-region does not become ready: " + LastLines(ReadText(log)));
+  return ready || Fails("slipway-region does not become ready: " + LastLines(ReadFile(log)));
 }
 
 bool Rig::Post(std::string_view path, std::string_view body) {
@@ -255,6 +272,9 @@ bool Rig::MakeModel() {
       return range("bench", "10.129.0.0", "10.143.255.254");
     case Clients::kRelayed:
       return subnet("far", "10.64.0.0/11") && range("far", "10.65.0.0", "10.95.255.254");
+    case Clients::kRelayed6:
+      return subnet("far6", "2001:db8:0:64::/64") &&
+             range("far6", "2001:db8:0:64::1:0:0", "2001:db8:0:64::1:ffff:ffff");
   }
   return false;
 }
@@ -314,7 +334,7 @@ bool Rig::Enrol() {
   }
   const bool known = WaitFor(20, [&] { return api_.Call("GET", "/v1/racks/bench").status == 200; });
   if (!known) {
-    return Fails("the rack does not enrol: " + LastLines(ReadText(path_ + "/rack.log")));
+    return Fails("the rack does not enrol: " + LastLines(ReadFile(path_ + "/rack.log")));
   }
   const std::string served =
       fmt::format(R"({{"rack":"bench","name":"{}","vlan":"bench"}})", kMachinesInterface);
@@ -332,7 +352,7 @@ bool Rig::WaitCurrent() {
            RackMetric("slipway_interfaces_served ") == 1;
   });
   return current || Fails("the rack does not take its configuration: " +
-                          LastLines(ReadText(path_ + "/rack.log")));
+                          LastLines(ReadFile(path_ + "/rack.log")));
 }
 
 bool Rig::RackIsReady() { return admin_.Call("GET", "/readyz").status == 200; }

@@ -30,7 +30,23 @@ inline constexpr std::uint32_t kFirstHostAddress = 0x0A80'0400;  // 10.128.4.0
 inline constexpr std::uint32_t kFirstNewAddress = 0x0A84'0000;   // 10.132.0.0: reservation bench
 inline constexpr Ipv4Address kRelayAddress{0x0A40'0001};         // 10.64.0.1/11: giaddr, far end
 
+// 2001:db8:0:<link>::<host>
+[[nodiscard]] constexpr Ipv6Address BenchAddress6(std::uint8_t link, std::uint8_t host) {
+  Ipv6Address address{{0x20, 0x01, 0x0D, 0xB8}};
+  address.octets[7] = link;
+  address.octets[15] = host;
+  return address;
+}
+
+// Of DHCPv6: on the wire, and of the relay on its clients' link.
+inline constexpr Ipv6Address kRackAddress6 = BenchAddress6(0x80, 1);
+inline constexpr Ipv6Address kRelayWireAddress6 = BenchAddress6(0x80, 2);
+inline constexpr Ipv6Address kRelayAddress6 = BenchAddress6(0x64, 1);
+
 [[nodiscard]] std::int64_t NowNs();
+
+// Empty if it is not there.
+[[nodiscard]] std::string ReadFile(const std::string& path);
 
 // Nearest rank; sorts. 0 of nothing.
 [[nodiscard]] double Percentile(std::vector<double>& values, double part);
@@ -116,6 +132,7 @@ enum class Clients : std::uint8_t {
   kReserved,  // on the wire, with a reservation each
   kLocal,     // on the wire, from a range of 10.128.0.0/12
   kRelayed,   // behind a relay, from a range of 10.64.0.0/11
+  kRelayed6,  // behind a relay, from a range of 2001:db8:0:64::/64
 };
 
 struct RigOptions {
@@ -165,6 +182,9 @@ class Rig {
 
   [[nodiscard]] const std::string& why() const { return why_; }
 
+  // Where its files are, and those of who uses it.
+  [[nodiscard]] const std::string& path() const { return path_; }
+
   [[nodiscard]] HttpClient& api() { return api_; }
 
   [[nodiscard]] Child& region() { return region_; }
@@ -178,6 +198,7 @@ class Rig {
   [[nodiscard]] bool Fails(std::string why);
   [[nodiscard]] bool MakeNetwork();
   [[nodiscard]] bool PartFarEnd();
+  [[nodiscard]] bool AddAddresses6();
   [[nodiscard]] bool Ip(const std::vector<std::vector<std::string>>& steps);
   static void Move(int network_namespace);
   [[nodiscard]] bool StartRegion();

@@ -14,7 +14,7 @@ function field(name,   at, text) {
   round = field("round")
   if (round > rounds) { rounds = round }
   count = split("cpu_us done_per_s lost begun p99_ms generator_us start_ms rss_empty_kib rss_kib" \
-                " rss_started_kib leases cpu_ns", names, " ")
+                " rss_started_kib leases cpu_ns rate p50_ms offer_ms ack_ms", names, " ")
   for (i = 1; i <= count; ++i) {
     text = field(names[i])
     if (text != "") {
@@ -104,17 +104,34 @@ function leases(   key, peer, bytes, seconds, theirs) {
   key = "slipway/start/start"
   if (median(key, "start_ms") < 0) { return }
   peer = "kea/start/start"
-  # Ours are taken at start, so that an empty table costs as much as a full one: what the process
-  # takes more than one with hardly any leases.
-  bytes = (median(key, "rss_kib") - median("base/start/start", "rss_kib")) * 1024 / \
+  # Ours is taken at start, so that an empty table costs as much as a full one: what the process,
+  # started with these leases, takes more than one with hardly any.
+  bytes = (median(key, "rss_started_kib") - median("base/start/start", "rss_started_kib")) * 1024 / \
           median(key, "leases")
-  theirs = (median(peer, "rss_kib") - median(peer, "rss_empty_kib")) * 1024 / median(peer, "leases")
+  theirs = (median(peer, "rss_started_kib") - median(peer, "rss_empty_kib")) * 1024 / \
+           median(peer, "leases")
   say("lease-memory", 256 / bytes, 1, "", sprintf("%d B for each of %d leases (reach: 256 B);" \
       " kea %d B", bytes, median(key, "leases"), theirs), bytes < 256)
   seconds = median(key, "start_ms") / 1000
   say("start", 3 / seconds, 1, "", sprintf("%.2f s with %d leases (reach: 3 s); kea %.2f s with %d",
       seconds, median(key, "leases"), median(peer, "start_ms") / 1000, median(peer, "leases")),
       seconds < 3)
+}
+
+# perfdhcp loses as little as our generator does, at a rate that is far below its limits.
+function crossed(name,   ours, theirs, lost, other, good) {
+  ours = name "/perfdhcp/ours"
+  theirs = name "/perfdhcp/perfdhcp"
+  if (median(theirs, "begun") <= 0) { return }
+  lost = median(ours, "lost") / median(ours, "begun")
+  other = median(theirs, "lost") / median(theirs, "begun")
+  good = lost < 0.01 && other < 0.01
+  printf "perfdhcp      %s at %d/s: ours lost %d of %d, CPU %.1f us, p50 %.2f ms; perfdhcp lost %d of" \
+         " %d, CPU %.1f us, mean %.2f ms%s\n", name, median(ours, "rate"), median(ours, "lost"),
+         median(ours, "begun"), median(ours, "cpu_us"), median(ours, "p50_ms"),
+         median(theirs, "lost"), median(theirs, "begun"), median(theirs, "cpu_us"),
+         median(theirs, "offer_ms") + median(theirs, "ack_ms"), good ? "" : "  DISAGREES"
+  if (!good) { short = short " perfdhcp" }
 }
 
 function full(   empty, filled) {
@@ -135,10 +152,12 @@ END {
   against("dora-local", "local", "kea", "", 7, "", 1)
   against("renewals", "renew", "kea", "", 10, sprintf("; isc %.2f us (answered from its cache)",
           median("isc/renew/most", "cpu_us")), 1)
-  print "dhcpv6        not measured: the generator speaks no DHCPv6 yet"
+  against("dhcpv6", "relayed6", "kea", "", 5, "", 1)
   burst()
   leases()
   full()
+  crossed("slipway")
+  crossed("kea")
   if (short != "" && !quick) {
     print "short of the reach:" short
     exit 1

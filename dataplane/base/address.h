@@ -23,26 +23,30 @@ struct MacAddress {
 
   [[nodiscard]] static constexpr MacAddress FromU64(std::uint64_t value) noexcept {
     MacAddress mac;
-    for (std::size_t i = 0; i < 6; ++i) {
-      mac.octets[i] = static_cast<std::uint8_t>(value >> (8 * (5 - i)));
-    }
+    StoreBig(mac.octets.data(), static_cast<std::uint32_t>(value >> 16));
+    StoreBig(mac.octets.data() + 4, static_cast<std::uint16_t>(value & 0xFFFF));
     return mac;
   }
 
   // The octets as a number below 2^48: the key in tables.
   [[nodiscard]] constexpr std::uint64_t ToU64() const noexcept {
-    std::uint64_t value = 0;
-    for (const std::uint8_t octet : octets) {
-      value = (value << 8) | octet;
-    }
-    return value;
+    return (std::uint64_t{LoadBig<std::uint32_t>(octets.data())} << 16) |
+           LoadBig<std::uint16_t>(octets.data() + 4);
   }
 
   [[nodiscard]] constexpr bool is_zero() const noexcept { return ToU64() == 0; }
 
   [[nodiscard]] constexpr bool is_multicast() const noexcept { return (octets[0] & 1) != 0; }
 
-  friend constexpr auto operator<=>(const MacAddress&, const MacAddress&) = default;
+  // By number, which is the order of the octets: comparing those would call memcmp for six bytes.
+  friend constexpr bool operator==(const MacAddress& a, const MacAddress& b) noexcept {
+    return a.ToU64() == b.ToU64();
+  }
+
+  friend constexpr std::strong_ordering operator<=>(const MacAddress& a,
+                                                    const MacAddress& b) noexcept {
+    return a.ToU64() <=> b.ToU64();
+  }
 };
 
 inline constexpr MacAddress kBroadcastMac{{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}};
@@ -67,7 +71,16 @@ struct Ipv6Address {
 
   [[nodiscard]] static Result<Ipv6Address> Parse(std::string_view text) noexcept;
 
-  [[nodiscard]] constexpr bool is_any() const noexcept { return *this == Ipv6Address{}; }
+  // The halves as numbers.
+  [[nodiscard]] constexpr std::uint64_t high() const noexcept {
+    return LoadBig<std::uint64_t>(octets.data());
+  }
+
+  [[nodiscard]] constexpr std::uint64_t low() const noexcept {
+    return LoadBig<std::uint64_t>(octets.data() + 8);
+  }
+
+  [[nodiscard]] constexpr bool is_any() const noexcept { return (high() | low()) == 0; }
 
   [[nodiscard]] constexpr bool is_link_local() const noexcept {
     return octets[0] == 0xFE && (octets[1] & 0xC0) == 0x80;
@@ -75,7 +88,15 @@ struct Ipv6Address {
 
   [[nodiscard]] constexpr bool is_multicast() const noexcept { return octets[0] == 0xFF; }
 
-  friend constexpr auto operator<=>(const Ipv6Address&, const Ipv6Address&) = default;
+  friend constexpr bool operator==(const Ipv6Address& a, const Ipv6Address& b) noexcept {
+    return a.high() == b.high() && a.low() == b.low();
+  }
+
+  friend constexpr std::strong_ordering operator<=>(const Ipv6Address& a,
+                                                    const Ipv6Address& b) noexcept {
+    const std::strong_ordering order = a.high() <=> b.high();
+    return order != std::strong_ordering::equal ? order : a.low() <=> b.low();
+  }
 };
 
 // Either family. An IPv4 address is kept in its v4-mapped form (RFC 4291 2.5.5.2).
@@ -84,11 +105,7 @@ class IpAddress {
   constexpr IpAddress() = default;
 
   constexpr IpAddress(Ipv4Address v4) noexcept {  // NOLINT(google-explicit-constructor): a value
-    bytes_.octets[10] = 0xFF;
-    bytes_.octets[11] = 0xFF;
-    for (std::size_t i = 0; i < 4; ++i) {
-      bytes_.octets[12 + i] = static_cast<std::uint8_t>(v4.value >> (8 * (3 - i)));
-    }
+    StoreBig(bytes_.octets.data() + 8, kMapped << 32 | v4.value);
   }
 
   constexpr IpAddress(Ipv6Address v6) noexcept  // NOLINT(google-explicit-constructor): a value
@@ -97,21 +114,12 @@ class IpAddress {
   [[nodiscard]] static Result<IpAddress> Parse(std::string_view text) noexcept;
 
   [[nodiscard]] constexpr bool is_v4() const noexcept {
-    return std::all_of(bytes_.octets.begin(), bytes_.octets.begin() + 10,
-                       [](std::uint8_t octet) { return octet == 0; }) &&
-           bytes_.octets[10] == 0xFF && bytes_.octets[11] == 0xFF;
+    return bytes_.high() == 0 && bytes_.low() >> 32 == kMapped;
   }
 
   // REQUIRES: is_v4(); zeros otherwise.
   [[nodiscard]] constexpr Ipv4Address v4() const noexcept {
-    if (!is_v4()) {
-      return {};
-    }
-    std::uint32_t value = 0;
-    for (std::size_t i = 12; i < 16; ++i) {
-      value = (value << 8) | bytes_.octets[i];
-    }
-    return {value};
+    return {is_v4() ? static_cast<std::uint32_t>(bytes_.low()) : 0};
   }
 
   // The v4-mapped form for IPv4.
@@ -119,12 +127,14 @@ class IpAddress {
 
   // Neither 0.0.0.0 nor ::.
   [[nodiscard]] constexpr bool is_set() const noexcept {
-    return !bytes_.is_any() && !(is_v4() && v4().is_any());
+    return bytes_.high() != 0 || (bytes_.low() != 0 && bytes_.low() != kMapped << 32);
   }
 
   friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
  private:
+  static constexpr std::uint64_t kMapped = 0xFFFF;  // octets 8 to 11 of a mapped address
+
   Ipv6Address bytes_;
 };
 

@@ -137,8 +137,8 @@ class FixedString {
   [[nodiscard]] constexpr bool push_back(char c) { return Append(std::string_view(&c, 1)); }
 
   constexpr void clear() {
-    // The tail is zeroed so that equal strings have equal bytes.
-    std::fill(chars_.begin(), chars_.end(), '\0');
+    // Zeroed as the tail is, so that equal strings have equal bytes.
+    std::fill_n(chars_.begin(), size_, '\0');
     size_ = 0;
   }
 

@@ -12,27 +12,42 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace slipway {
 
 using ByteSpan = std::span<const std::byte>;
 using MutableByteSpan = std::span<std::byte>;
 
-// Big-endian load from exactly sizeof(T) bytes. REQUIRES: bytes.size() >= sizeof(T).
-template <std::unsigned_integral T>
-[[nodiscard]] constexpr T LoadBig(const std::byte* bytes) noexcept {
+// std::byte or std::uint8_t.
+template <typename T>
+concept Octet = std::same_as<T, std::byte> || std::same_as<T, std::uint8_t>;
+
+// Big-endian load from exactly sizeof(T) bytes. REQUIRES: bytes.size() >= sizeof(T). One
+// instruction at run time, which compilers do not make of the loop.
+template <std::unsigned_integral T, Octet Byte>
+[[nodiscard]] constexpr T LoadBig(const Byte* bytes) noexcept {
   T value = 0;
+  if (!std::is_constant_evaluated()) {
+    std::memcpy(&value, bytes, sizeof(T));
+    return std::endian::native == std::endian::big ? value : std::byteswap(value);
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i) {
-    value = static_cast<T>((value << (sizeof(T) == 1 ? 0 : 8)) | std::to_integer<T>(bytes[i]));
+    value = static_cast<T>((value << (sizeof(T) == 1 ? 0 : 8)) | static_cast<T>(bytes[i]));
   }
   return value;
 }
 
 // Big-endian store. REQUIRES: room for sizeof(T) bytes.
-template <std::unsigned_integral T>
-constexpr void StoreBig(std::byte* bytes, T value) noexcept {
+template <std::unsigned_integral T, Octet Byte>
+constexpr void StoreBig(Byte* bytes, T value) noexcept {
+  if (!std::is_constant_evaluated()) {
+    value = std::endian::native == std::endian::big ? value : std::byteswap(value);
+    std::memcpy(bytes, &value, sizeof(T));
+    return;
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i) {
-    bytes[i] = static_cast<std::byte>((value >> (8 * (sizeof(T) - 1 - i))) & 0xFF);
+    bytes[i] = static_cast<Byte>((value >> (8 * (sizeof(T) - 1 - i))) & 0xFF);
   }
 }
 
@@ -40,6 +55,10 @@ constexpr void StoreBig(std::byte* bytes, T value) noexcept {
 template <std::unsigned_integral T>
 [[nodiscard]] constexpr T LoadLittle(const std::byte* bytes) noexcept {
   T value = 0;
+  if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+    std::memcpy(&value, bytes, sizeof(T));
+    return value;
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i) {
     value = static_cast<T>(value | static_cast<T>(std::to_integer<T>(bytes[i]) << (8 * i)));
   }
@@ -48,6 +67,10 @@ template <std::unsigned_integral T>
 
 template <std::unsigned_integral T>
 constexpr void StoreLittle(std::byte* bytes, T value) noexcept {
+  if (!std::is_constant_evaluated() && std::endian::native == std::endian::little) {
+    std::memcpy(bytes, &value, sizeof(T));
+    return;
+  }
   for (std::size_t i = 0; i < sizeof(T); ++i) {
     bytes[i] = static_cast<std::byte>((value >> (8 * i)) & 0xFF);
   }

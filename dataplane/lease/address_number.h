@@ -15,9 +15,7 @@ struct AddressNumber {
   std::uint64_t low = 0;
 
   [[nodiscard]] static AddressNumber Of(const IpAddress& address) noexcept {
-    const ByteSpan bytes = std::as_bytes(std::span(address.v6().octets));
-    return {.high = LoadBig<std::uint64_t>(bytes.data()),
-            .low = LoadBig<std::uint64_t>(bytes.data() + 8)};
+    return {.high = address.v6().high(), .low = address.v6().low()};
   }
 
   [[nodiscard]] IpAddress ToAddress() const noexcept {

@@ -207,11 +207,33 @@ void AppendHost(Url& url, const IpAddress& host) {
 
 }  // namespace
 
+void BootPlan::Clear() noexcept {
+  kind = PlanKind::kNothing;
+  answer = false;
+  reason = {};
+  file.clear();
+  file_is_url = false;
+  loader = nullptr;
+  echo_http_client = false;
+  echo_pxe_client = false;
+  image = nullptr;
+  kernel = nullptr;
+  initrd = nullptr;
+  command_line.clear();
+  rules.clear();
+}
+
 BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) noexcept {
   BootPlan plan;
+  Decide(request, snapshot, plan);
+  return plan;
+}
+
+void Decide(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) noexcept {
+  plan.Clear();
   if (!Try(plan, request.vlan != nullptr, "link-served", "the machine is on a served VLAN")) {
     Finish(plan, PlanKind::kNothing, "unserved-link");
-    return plan;
+    return;
   }
   const bool known = Try(plan, request.machine != nullptr, "machine-known",
                          "the MAC belongs to an interface of a machine");
@@ -219,7 +241,7 @@ BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) no
       known ? KnownGoal(request, snapshot, plan) : UnknownGoal(request, snapshot, plan);
   if (goal.kind == PlanKind::kNothing) {
     Finish(plan, PlanKind::kNothing, "unknown-ignore");
-    return plan;
+    return;
   }
   plan.answer = true;
   if (request.transport == Transport::kHttp && request.stage == Stage::kIpxe) {
@@ -228,28 +250,27 @@ BootPlan Decide(const BootRequest& request, const config::Snapshot& snapshot) no
     } else {
       Finish(plan, goal.kind, goal.reason);
     }
-    return plan;
+    return;
   }
   if (Try(plan, request.firmware.infrastructure, "infrastructure",
           "the vendor class is that of a BMC, switch or printer")) {
     Finish(plan, PlanKind::kNothing, "infrastructure");
-    return plan;
+    return;
   }
   if (!Try(plan, request.firmware.boots(), "boot-client", "the client is firmware or a loader")) {
     Finish(plan, PlanKind::kNothing, "not-a-boot-client");
-    return plan;
+    return;
   }
   if (!Try(plan, request.server.is_set(), "rack-address",
            "the rack has an address of the client's family on the link")) {
     Finish(plan, PlanKind::kNothing, "no-rack-address");
-    return plan;
+    return;
   }
   if (Try(plan, request.stage == Stage::kIpxe, "stage-ipxe", "iPXE is running already")) {
     ChooseForIpxe(request, goal, snapshot, plan);
   } else {
     ChooseLoader(request, goal, snapshot, plan);
   }
-  return plan;
 }
 
 void FindMachine(const config::Snapshot& snapshot, BootRequest& request) noexcept {

@@ -69,9 +69,14 @@ struct BootPlan {
   const config::ImageFile* initrd = nullptr;
   CommandLine command_line;
   FixedVector<RuleTried, kRulesTriedMax> rules;
+
+  // As a new one. Only what was used is touched: a plan is 2 KiB, most of it empty.
+  void Clear() noexcept;
 };
 
-// Pointers in the plan live as long as the snapshot.
+// Pointers in the plan live as long as the snapshot. `plan` may be one that was used before: those
+// who decide for each packet keep one.
+void Decide(const BootRequest& request, const config::Snapshot& snapshot, BootPlan& plan) noexcept;
 [[nodiscard]] BootPlan Decide(const BootRequest& request,
                               const config::Snapshot& snapshot) noexcept;
 

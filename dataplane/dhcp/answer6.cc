@@ -327,7 +327,7 @@ void Dhcp6Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noe
   }
   if (server != before || plan.reason.empty()) {
     boot.server = server;
-    plan = boot::Decide(boot, snapshot);
+    boot::Decide(boot, snapshot, plan);
   }
 }
 

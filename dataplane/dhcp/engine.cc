@@ -218,6 +218,7 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
   if (trace == nullptr) [[likely]] {
     counters_.received[KindOf(message_.type)].Add();
   }
+  plan_.Clear();
   Exchange exchange{.message = message_,
                     .context = context,
                     .snapshot = snapshot,
@@ -226,6 +227,7 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
                     .out = reply,
                     .effects = effects,
                     .options = options_,
+                    .plan = plan_,
                     .trace = trace};
   const Reason reason = Dispatch(exchange);
   if (exchange.explaining()) [[unlikely]] {

@@ -256,6 +256,7 @@ class Dhcp4Engine {
   lease::LeaseEncoder encoder_;
   Message message_;
   OptionSet options_;
+  boot::BootPlan plan_;
 };
 
 }  // namespace slipway::dhcp

@@ -146,6 +146,7 @@ void Dhcp6Engine::Handle(ByteSpan packet, const ReceiveContext6& context,
   } else {
     const auto type = static_cast<std::size_t>(message_.type);
     counters_.by_type[type < counters_.by_type.size() ? type : 0].Add();
+    plan_.Clear();
     Exchange exchange{.message = message_,
                       .context = context,
                       .snapshot = snapshot,
@@ -153,7 +154,8 @@ void Dhcp6Engine::Handle(ByteSpan packet, const ReceiveContext6& context,
                       .server_id = server_id_,
                       .out = reply,
                       .effects = effects,
-                      .options = options_};
+                      .options = options_,
+                      .plan = plan_};
     effects.reason = Dispatch(exchange);
   }
   counters_.by_reason[static_cast<std::size_t>(effects.reason)].Add();

@@ -14,6 +14,7 @@
 #include "dataplane/base/bounded.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/cursor.h"
+#include "dataplane/boot/decide.h"
 #include "dataplane/boot/loop_guard.h"
 #include "dataplane/boot/step.h"
 #include "dataplane/config/snapshot.h"
@@ -159,6 +160,7 @@ class Dhcp6Engine {
   boot::LoopGuard loops_;
   lease::LeaseEncoder encoder_;
   Message6 message_;
+  boot::BootPlan plan_;
   OptionSet options_;
 };
 

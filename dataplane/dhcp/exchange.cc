@@ -77,7 +77,7 @@ void Dhcp4Engine::Exchange::ChooseSubnet(const config::SubnetRecord* chosen) noe
   // Files come from us, whatever the relay calls us.
   if (source != boot.server || plan.reason.empty()) {
     boot.server = source;
-    plan = boot::Decide(boot, snapshot);
+    boot::Decide(boot, snapshot, plan);
   }
 }
 

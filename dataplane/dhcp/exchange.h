@@ -18,7 +18,8 @@ struct Dhcp4Engine::Exchange {
   std::size_t packet_bytes = 0;
   MutableByteSpan out;
   Effects& effects;
-  OptionSet& options;  // filled when the reply is written
+  OptionSet& options;    // filled when the reply is written
+  boot::BootPlan& plan;  // clear until a subnet is chosen
   // Somebody asks why: take the rules down. nullptr: nobody does.
   DecisionTrace* trace = nullptr;
 
@@ -32,7 +33,6 @@ struct Dhcp4Engine::Exchange {
   // The client.
   lease::Client client{};
   boot::BootRequest boot{};
-  boot::BootPlan plan{};
   Ipv4Address reserved{};  // its reservation on this link
   const config::SubnetRecord* reserved_subnet = nullptr;
   lease::LeaseDetail detail{};

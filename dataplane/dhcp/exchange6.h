@@ -17,7 +17,8 @@ struct Dhcp6Engine::Exchange {
   const Duid& server_id;
   MutableByteSpan out;
   Effects6& effects;
-  OptionSet& options;  // filled when the reply is written
+  OptionSet& options;    // filled when the reply is written
+  boot::BootPlan& plan;  // clear until a subnet is chosen
 
   // The link: found by interface or by a relay's link-address.
   const config::VlanRecord* vlan = nullptr;
@@ -29,7 +30,6 @@ struct Dhcp6Engine::Exchange {
   lease::Client client{};
   const Ia* ia = nullptr;  // the first IA_NA: the one that gets the address
   boot::BootRequest boot{};
-  boot::BootPlan plan{};
   IpAddress reserved{};  // its reservation on this link
   const config::SubnetRecord* reserved_subnet = nullptr;
   lease::LeaseDetail detail{};

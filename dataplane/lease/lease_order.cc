@@ -1,4 +1,4 @@
-// Lists of reusable entries and offers, the heap by end, and the checks of the table's invariants.
+// Lists of reusable entries and offers, the heaps by end, and the checks of the table's invariants.
 #include "dataplane/base/check.h"
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/lease/pair_rules.h"
@@ -77,66 +77,89 @@ void LeaseTable::ListRemove(Lease& lease) noexcept {
   lease.list_previous = kNone;
 }
 
-void LeaseTable::HeapPlace(std::uint32_t at, std::uint32_t slot) noexcept {
-  heap_[at] = slot;
+void LeaseTable::HeapPlace(Heap heap, std::uint32_t at, std::uint32_t slot) noexcept {
+  heap_[CellOf(heap, at)] = slot;
   entries_[slot].heap_at = at;
 }
 
 void LeaseTable::HeapPush(Lease& lease) noexcept {
   SLIP_CHECK(lease.heap_at == kNone);
-  SLIP_CHECK(heap_size_ < heap_.size());
-  HeapPlace(heap_size_, SlotOf(lease));
-  HeapUp(heap_size_++);
+  SLIP_CHECK(std::size_t{heap_sizes_[kLong]} + heap_sizes_[kShort] < heap_.size());
+  const Heap heap = HeapOf(lease);
+  const std::uint32_t at = heap_sizes_[heap]++;
+  HeapPlace(heap, at, SlotOf(lease));
+  HeapUp(heap, at);
 }
 
+// REQUIRES: its state is the one with which it was pushed.
 void LeaseTable::HeapRemove(Lease& lease) noexcept {
   if (lease.heap_at == kNone) {
     return;
   }
+  const Heap heap = HeapOf(lease);
   const std::uint32_t at = lease.heap_at;
   lease.heap_at = kNone;
-  const std::uint32_t last = heap_[--heap_size_];
-  if (at != heap_size_) {
-    HeapPlace(at, last);
-    HeapUp(at);
-    HeapDown(entries_[last].heap_at);
+  const std::uint32_t size = --heap_sizes_[heap];
+  if (at != size) {
+    const std::uint32_t last = HeapSlot(heap, size);
+    HeapPlace(heap, at, last);
+    HeapMove(entries_[last]);
   }
 }
 
-void LeaseTable::HeapUp(std::uint32_t at) noexcept {
-  const std::uint32_t slot = heap_[at];
+void LeaseTable::HeapMove(Lease& lease) noexcept {
+  const Heap heap = HeapOf(lease);
+  HeapUp(heap, lease.heap_at);
+  HeapDown(heap, lease.heap_at);
+}
+
+void LeaseTable::HeapUp(Heap heap, std::uint32_t at) noexcept {
+  const std::uint32_t slot = HeapSlot(heap, at);
   while (at > 0) {
     const std::uint32_t parent = (at - 1) / 2;
-    if (entries_[heap_[parent]].ends <= entries_[slot].ends) {
+    if (entries_[HeapSlot(heap, parent)].ends <= entries_[slot].ends) {
       break;
     }
-    HeapPlace(at, heap_[parent]);
+    HeapPlace(heap, at, HeapSlot(heap, parent));
     at = parent;
   }
-  HeapPlace(at, slot);
+  HeapPlace(heap, at, slot);
 }
 
-void LeaseTable::HeapDown(std::uint32_t at) noexcept {
-  const std::uint32_t slot = heap_[at];
-  for (std::uint32_t child = 2 * at + 1; child < heap_size_; child = 2 * at + 1) {
-    if (child + 1 < heap_size_ && entries_[heap_[child + 1]].ends < entries_[heap_[child]].ends) {
+void LeaseTable::HeapDown(Heap heap, std::uint32_t at) noexcept {
+  const std::uint32_t slot = HeapSlot(heap, at);
+  const std::uint32_t size = heap_sizes_[heap];
+  for (std::uint32_t child = 2 * at + 1; child < size; child = 2 * at + 1) {
+    if (child + 1 < size &&
+        entries_[HeapSlot(heap, child + 1)].ends < entries_[HeapSlot(heap, child)].ends) {
       ++child;
     }
-    if (entries_[slot].ends <= entries_[heap_[child]].ends) {
+    if (entries_[slot].ends <= entries_[HeapSlot(heap, child)].ends) {
       break;
     }
-    HeapPlace(at, heap_[child]);
+    HeapPlace(heap, at, HeapSlot(heap, child));
     at = child;
   }
-  HeapPlace(at, slot);
+  HeapPlace(heap, at, slot);
+}
+
+const Lease* LeaseTable::FirstToEnd() const noexcept {
+  const Lease* first = nullptr;
+  for (const Heap heap : {kLong, kShort}) {
+    if (heap_sizes_[heap] > 0) {
+      const Lease& top = entries_[HeapSlot(heap, 0)];
+      first = first == nullptr || top.ends < first->ends ? &top : first;
+    }
+  }
+  return first;
 }
 
 void LeaseTable::CheckEntry(const Lease& lease) const {
-  SLIP_CHECK(FindSlot(lease.address) == SlotOf(lease));
+  SLIP_CHECK(LookUp(lease.address) == SlotOf(lease));
   SLIP_CHECK((lease.heap_at == kNone) == IsReusable(lease.state));
-  SLIP_CHECK(lease.heap_at == kNone || heap_[lease.heap_at] == SlotOf(lease));
+  SLIP_CHECK(lease.heap_at == kNone || HeapSlot(HeapOf(lease), lease.heap_at) == SlotOf(lease));
   if (lease.indexed) {
-    SLIP_CHECK(FindSlot(lease.client, lease.vlan) == SlotOf(lease));
+    SLIP_CHECK(LookUp(lease.client, lease.vlan) == SlotOf(lease));
   }
   if (lease.pool != kNoPool) {
     const Pool& pool = pools_[lease.pool];
@@ -165,10 +188,12 @@ void LeaseTable::CheckInvariants() const {
     CheckEntry(lease);
   }
   SLIP_CHECK(used == used_);
-  SLIP_CHECK(in_heap == heap_size_);
+  SLIP_CHECK(in_heap == heap_sizes_[kLong] + heap_sizes_[kShort]);
   SLIP_CHECK(used_ + free_slots_.size() == entries_.size());
-  for (std::uint32_t i = 1; i < heap_size_; ++i) {
-    SLIP_CHECK(entries_[heap_[(i - 1) / 2]].ends <= entries_[heap_[i]].ends);
+  for (const Heap heap : {kLong, kShort}) {
+    for (std::uint32_t i = 1; i < heap_sizes_[heap]; ++i) {
+      SLIP_CHECK(entries_[HeapSlot(heap, (i - 1) / 2)].ends <= entries_[HeapSlot(heap, i)].ends);
+    }
   }
   for (std::uint32_t i = 0; i < pool_count_; ++i) {
     const Pool& pool = pools_[i];

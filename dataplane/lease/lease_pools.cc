@@ -211,7 +211,7 @@ void LeaseTable::NumberShares(Pool& pool) noexcept {
   SLIP_CHECK(counted[0] + counted[1] == pool.size);
 }
 
-// Oldest first, as the lists want it.
+// Those for the lists oldest first, as they want it; the others are in none.
 void LeaseTable::AttachAll() noexcept {
   strays_ = {};
   std::uint32_t count = 0;
@@ -219,8 +219,10 @@ void LeaseTable::AttachAll() noexcept {
     Lease& lease = entries_[slot];
     lease.list_next = kNone;
     lease.list_previous = kNone;
-    if (lease.state != State::kFree) {
+    if (lease.state == State::kOffered || IsReusable(lease.state)) {
       scratch_[count++] = slot;
+    } else if (lease.state != State::kFree) {
+      Attach(lease);
     }
   }
   std::sort(scratch_.begin(), scratch_.begin() + count,

@@ -22,7 +22,7 @@ std::size_t MapWords(const TableOptions& options) {
 LeaseTable::LeaseTable(const TableOptions& options)
     : options_(options),
       entries_(options.leases_max),
-      details_(options.leases_max * kDetailChunksPerLease),
+      details_(DetailChunksFor(options.leases_max)),
       by_address_(options.leases_max),
       by_client_(options.leases_max),
       heap_(options.leases_max),
@@ -41,7 +41,7 @@ LeaseTable::LeaseTable(const TableOptions& options)
 std::uint64_t LeaseTable::MemoryBytes(const TableOptions& options) noexcept {
   const std::uint64_t leases = options.leases_max;
   return leases * (sizeof(Lease) + 3 * sizeof(std::uint32_t)) +
-         DetailArena::BytesFor(options.leases_max * kDetailChunksPerLease) +
+         DetailArena::BytesFor(DetailChunksFor(options.leases_max)) +
          2 * SlotIndex::BytesFor(options.leases_max) + options.pools_max * sizeof(Pool) +
          options.ranges_max * sizeof(Segment) + MapWords(options) * sizeof(std::uint64_t);
 }
@@ -63,15 +63,41 @@ std::uint32_t LeaseTable::SlotOf(const Lease& lease) const noexcept {
   return static_cast<std::uint32_t>(slot);
 }
 
-std::uint32_t LeaseTable::FindSlot(IpAddress address) const noexcept {
+std::uint32_t LeaseTable::LookUp(IpAddress address) const noexcept {
   return by_address_.Find(HashAddress(address),
                           [&](std::uint32_t slot) { return entries_[slot].address == address; });
 }
 
-std::uint32_t LeaseTable::FindSlot(const ClientKey& key, RecordId vlan) const noexcept {
+std::uint32_t LeaseTable::LookUp(const ClientKey& key, RecordId vlan) const noexcept {
   return by_client_.Find(HashClient(key, vlan), [&](std::uint32_t slot) {
     return entries_[slot].client == key && entries_[slot].vlan == vlan;
   });
+}
+
+// A packet's decision looks for the same entry again and again. An address, and a client in the
+// index, has one entry at most: if the one found last fits, it is the one.
+std::uint32_t LeaseTable::FindSlot(IpAddress address) const noexcept {
+  const Lease& last = entries_[last_found_];
+  if (last.state == State::kFree || last.address != address) {
+    const std::uint32_t slot = LookUp(address);
+    if (slot == kNone) {
+      return kNone;
+    }
+    last_found_ = slot;
+  }
+  return last_found_;
+}
+
+std::uint32_t LeaseTable::FindSlot(const ClientKey& key, RecordId vlan) const noexcept {
+  const Lease& last = entries_[last_found_];
+  if (!last.indexed || last.client != key || last.vlan != vlan) {
+    const std::uint32_t slot = LookUp(key, vlan);
+    if (slot == kNone) {
+      return kNone;
+    }
+    last_found_ = slot;
+  }
+  return last_found_;
 }
 
 Lease* LeaseTable::Find(IpAddress address) noexcept {
@@ -104,6 +130,7 @@ Lease* LeaseTable::Insert(IpAddress address, RecordId subnet, bool known, Instan
   lease.ends = now;
   by_address_.Insert(HashAddress(address), slot);
   Attach(lease);
+  last_found_ = slot;
   return &lease;
 }
 
@@ -157,6 +184,11 @@ void LeaseTable::Forget(Lease& lease) noexcept {
 }
 
 void LeaseTable::SetState(Lease& lease, State state, Instant ends) noexcept {
+  if (state == lease.state && state == State::kBound) {
+    lease.ends = ends;
+    HeapMove(lease);
+    return;
+  }
   HeapRemove(lease);
   const std::uint16_t pool = lease.pool;
   ListRemove(lease);
@@ -350,11 +382,12 @@ const Lease* LeaseTable::Quarantine(Lease& lease, Instant now) noexcept {
 std::size_t LeaseTable::Expire(Instant now, std::span<const Lease*> out) {
   std::size_t ended = 0;
   std::size_t silent = 0;
-  while (heap_size_ > 0 && ended < out.size() && silent < kSilentEndsMax) {
-    Lease& lease = entries_[heap_[0]];
-    if (lease.ends > now) {
+  while (ended < out.size() && silent < kSilentEndsMax) {
+    const Lease* const first = FirstToEnd();
+    if (first == nullptr || first->ends > now) {
       break;
     }
+    Lease& lease = entries_[SlotOf(*first)];
     if (lease.state == State::kBound) {
       lease.version = NextVersion();
       lease.foreign = false;
@@ -376,7 +409,8 @@ std::size_t LeaseTable::Expire(Instant now, std::span<const Lease*> out) {
 }
 
 Instant LeaseTable::next_deadline() const noexcept {
-  return heap_size_ == 0 ? Instant::Never() : entries_[heap_[0]].ends;
+  const Lease* const first = FirstToEnd();
+  return first == nullptr ? Instant::Never() : first->ends;
 }
 
 void LeaseTable::MarkDurable(IpAddress address, std::uint64_t version) noexcept {

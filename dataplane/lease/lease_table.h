@@ -13,7 +13,7 @@
 //
 // Invariants (checked by CheckInvariants and the property tests): an address has at most one entry;
 // a client key has at most one entry per VLAN; every entry inside a dense pool has its bit taken;
-// entries that end are in the heap; entries that may be reused are in their pool's list, oldest
+// entries that end are in a heap; entries that may be reused are in their pool's list, oldest
 // first.
 #pragma once
 
@@ -69,8 +69,11 @@ inline constexpr int kUnsettledProbesMax = 16;
 inline constexpr int kSparseProbesMax = 64;
 // Of a pool's addresses, so that sums of positions fit; a larger range is cut without loss.
 inline constexpr std::uint64_t kPoolAddressesMax = std::uint64_t{1} << 62;
-// Room for details, per lease: more than almost all need (a client id and a host name of 54 bytes).
-inline constexpr std::uint32_t kDetailChunksPerLease = 2;
+
+// Room for details: a client id and a host name of 40 bytes on the average, more than fleets need.
+[[nodiscard]] constexpr std::uint32_t DetailChunksFor(std::uint32_t leases_max) noexcept {
+  return leases_max + leases_max / 2;
+}
 
 struct Client {
   ClientKey key;
@@ -301,6 +304,11 @@ class LeaseTable {
     std::uint32_t tail = kNone;
   };
 
+  // Heaps of entries by their ends, in one array: what is bound or quarantined from its front,
+  // offers from its back. Offers come and go while they are few; among a million leases that end
+  // later each would have a long way.
+  enum Heap : std::uint8_t { kLong = 0, kShort = 1 };
+
   struct Pool {
     RecordId subnet = 0;
     IpPrefix prefix;
@@ -319,6 +327,9 @@ class LeaseTable {
   [[nodiscard]] Lease* Find(IpAddress address) noexcept;
   [[nodiscard]] std::uint32_t FindSlot(IpAddress address) const noexcept;
   [[nodiscard]] std::uint32_t FindSlot(const ClientKey& key, RecordId vlan) const noexcept;
+  // Likewise, by the indexes alone.
+  [[nodiscard]] std::uint32_t LookUp(IpAddress address) const noexcept;
+  [[nodiscard]] std::uint32_t LookUp(const ClientKey& key, RecordId vlan) const noexcept;
   [[nodiscard]] std::uint64_t HashAddress(IpAddress address) const noexcept;
   [[nodiscard]] std::uint64_t HashClient(const ClientKey& key, RecordId vlan) const noexcept;
   // nullptr: no entry is left. Unknown clients leave some to known machines.
@@ -422,7 +433,7 @@ class LeaseTable {
   [[nodiscard]] bool MayReserve(const OfferRequest& request, const Lease* there) const noexcept;
   [[nodiscard]] bool MustTell(const Lease& lease) const noexcept;
 
-  // lease_order.cc: lists of a pool, the heap by `ends`, and their checks.
+  // lease_order.cc: lists of a pool, the heaps by `ends`, and their checks.
   void Attach(Lease& lease) noexcept;
   void Detach(Lease& lease) noexcept;
   [[nodiscard]] ListEnds& EndsOf(const Lease& lease) noexcept;
@@ -430,9 +441,26 @@ class LeaseTable {
   void ListRemove(Lease& lease) noexcept;
   void HeapPush(Lease& lease) noexcept;
   void HeapRemove(Lease& lease) noexcept;
-  void HeapPlace(std::uint32_t at, std::uint32_t slot) noexcept;
-  void HeapUp(std::uint32_t at) noexcept;
-  void HeapDown(std::uint32_t at) noexcept;
+  // The end of a lease in the heap has changed.
+  void HeapMove(Lease& lease) noexcept;
+  void HeapPlace(Heap heap, std::uint32_t at, std::uint32_t slot) noexcept;
+  void HeapUp(Heap heap, std::uint32_t at) noexcept;
+  void HeapDown(Heap heap, std::uint32_t at) noexcept;
+
+  [[nodiscard]] static Heap HeapOf(const Lease& lease) noexcept {
+    return lease.state == State::kOffered ? kShort : kLong;
+  }
+
+  [[nodiscard]] std::size_t CellOf(Heap heap, std::uint32_t at) const noexcept {
+    return heap == kLong ? at : heap_.size() - 1 - at;
+  }
+
+  [[nodiscard]] std::uint32_t HeapSlot(Heap heap, std::uint32_t at) const noexcept {
+    return heap_[CellOf(heap, at)];
+  }
+
+  // The entry that ends first of all; nullptr: none is to end.
+  [[nodiscard]] const Lease* FirstToEnd() const noexcept;
   void CheckEntry(const Lease& lease) const;
 
   TableOptions options_;
@@ -441,8 +469,9 @@ class LeaseTable {
   std::vector<std::uint32_t> free_slots_;  // a stack; never grows past leases_max
   SlotIndex by_address_;
   SlotIndex by_client_;
-  std::vector<std::uint32_t> heap_;  // slots, earliest end first
-  std::uint32_t heap_size_ = 0;
+  mutable std::uint32_t last_found_ = 0;  // by FindSlot
+  std::vector<std::uint32_t> heap_;       // slots of both heaps, earliest end first
+  std::array<std::uint32_t, 2> heap_sizes_{};
   std::uint32_t used_ = 0;
   std::uint64_t last_version_ = 0;
   const PairRules* rules_ = nullptr;  // nullptr: no pair

@@ -9,6 +9,17 @@
 
 namespace slipway::journal {
 
+JournalOptions OptionsFor(std::uint32_t leases_max) noexcept {
+  JournalOptions options;
+  const std::uint32_t scale = std::max(
+      1U, leases_max / limits::kLeasesMax + (leases_max % limits::kLeasesMax != 0 ? 1 : 0));
+  ClassLimits& leases = options.limits[Index(FactClass::kLease)];
+  options.segment_bytes *= scale;
+  leases.bytes_max *= scale;
+  leases.records_max *= scale;
+  return options;
+}
+
 std::size_t Journal::room() const noexcept {
   const std::size_t left = buffer_.size() - buffer_used_;
   return left <= kRecordHeaderBytes ? 0 : ((left - kRecordHeaderBytes) & ~std::size_t{7});
@@ -140,6 +151,14 @@ std::array<ClassState, kClasses> Journal::DurableState() const noexcept {
     states[i].next = classes_[i].durable_next;
   }
   return states;
+}
+
+std::size_t Journal::retained() const noexcept {
+  std::size_t records = 0;
+  for (const Class& of : classes_) {
+    records += of.entries.size();
+  }
+  return records;
 }
 
 Journal::Segment* Journal::FindSegment(std::uint64_t number) noexcept {

@@ -66,6 +66,10 @@ struct JournalOptions {
   std::size_t move_bytes_per_commit = std::size_t{256} << 10;
 };
 
+// For a rack with a lease table of that size: at the default for kLeasesMax, and the disk and the
+// limits of the leases grow with it.
+[[nodiscard]] JournalOptions OptionsFor(std::uint32_t leases_max) noexcept;
+
 // What Open found; after kCorrupt: what is wrong, and where.
 struct OpenReport {
   std::uint32_t segments = 0;
@@ -173,6 +177,9 @@ class Journal {
 
   // One bounded piece of background work: prepares the next segment file. Call after commits.
   void Maintain();
+
+  // Records that are kept for the region or the next checkpoint.
+  [[nodiscard]] std::size_t retained() const noexcept;
 
   [[nodiscard]] std::size_t segment_count() const noexcept { return segments_.size(); }
 

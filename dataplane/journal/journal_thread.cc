@@ -315,6 +315,7 @@ void JournalThread::Post() {
   const bool failing = journal_->failure().code != ErrorCode::kNone;
   const bool pending = journal_->has_records();
   const bool due = CheckpointIsDue();
+  counters_.retained.Set(journal_->retained());
   lock.unlock();
   for (const auto& submitter : submitters_) {
     Submitter& to = *submitter;

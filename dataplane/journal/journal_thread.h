@@ -39,7 +39,7 @@ inline constexpr std::uint32_t kCompletionsMax = 1'024;
 inline constexpr std::size_t kColdRecordsMax = 1'024;
 inline constexpr std::int64_t kRetryMillis = 100;
 // From this many records in the span on, the next commit waits until the span is over.
-inline constexpr std::int64_t kPaceMicros = 1'000;
+inline constexpr std::int64_t kPaceMicros = 2'000;
 inline constexpr std::uint64_t kPaceRecords = 4;
 // A checkpoint is asked for after this many lease records, or twice the leases of the last one if
 // that is more: writing the whole table must stay cheap beside the records themselves.
@@ -132,7 +132,8 @@ struct JournalCounters {
   Counter checkpoints;
   Counter checkpoint_failures;
   Counter too_large;
-  Counter failing;  // 1 while the disk fails
+  Counter retained;  // now: records kept for the region or the next checkpoint
+  Counter failing;   // 1 while the disk fails
 };
 
 class JournalThread {

@@ -302,18 +302,21 @@ void Journal::RaiseState(const std::array<ClassState, kClasses>& seen) {
 // By sequence; of a record and its moved copies the newest stays.
 void Journal::SortEntries() {
   for (Class& of : classes_) {
-    std::sort(of.entries.begin(), of.entries.end(), [](const Entry& a, const Entry& b) {
+    const auto before = [](const Entry& a, const Entry& b) {
       return a.sequence != b.sequence ? a.sequence < b.sequence : a.segment < b.segment;
-    });
-    std::deque<Entry> kept;
-    for (const Entry& entry : of.entries) {
-      if (!kept.empty() && kept.back().sequence == entry.sequence) {
-        LetGo(of, kept.back());
-        kept.pop_back();
-      }
-      kept.push_back(entry);
+    };
+    if (!std::is_sorted(of.entries.begin(), of.entries.end(), before)) {
+      std::sort(of.entries.begin(), of.entries.end(), before);
     }
-    of.entries = std::move(kept);
+    // In place: there may be millions.
+    std::size_t kept = 0;
+    for (const Entry& entry : of.entries) {
+      if (kept > 0 && of.entries[kept - 1].sequence == entry.sequence) {
+        LetGo(of, of.entries[--kept]);
+      }
+      of.entries[kept++] = entry;
+    }
+    of.entries.resize(kept);
   }
 }
 

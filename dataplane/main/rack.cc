@@ -286,8 +286,9 @@ Result<std::unique_ptr<shard::Driver>> Rack::Parts::MakeDriver(bool use_ring) {
 
 bool Rack::Parts::MakeJournal(std::unique_ptr<journal::Journal>& opened, RackFailure& failure) {
   journal::OpenReport report;
-  Result<std::unique_ptr<journal::Journal>> made =
-      journal::Journal::Open(*journal_disk, random, {}, report);
+  Result<std::unique_ptr<journal::Journal>> made = journal::Journal::Open(
+      *journal_disk, random,
+      journal::OptionsFor(static_cast<std::uint32_t>(values->Integer("leases_max"))), report);
   if (!made) {
     return Fails(failure, "the journal cannot be opened: " + Reason(made.error()) +
                               (report.file.empty() ? ""

@@ -223,6 +223,9 @@ std::string RackMetrics::Metrics() const {
   out.Value(journal.commit_failures.value());
   out.Family("slipway_journal_failing", "gauge", "1 while the disk refuses.");
   out.Value(journal.failing.value());
+  out.Family("slipway_journal_retained_records", "gauge",
+             "Records kept for the region or the next checkpoint.");
+  out.Value(journal.retained.value());
   out.Family("slipway_boot_loops_total", "counter", "Boots that were found going in circles.");
   out.Value("stage", "loader", shards_->engine().counters().loops_found.value());
   out.Value("stage", "script", shards_->content().counters().loops_found.value());

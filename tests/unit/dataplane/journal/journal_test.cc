@@ -241,6 +241,26 @@ TEST_F(JournalTest, NewerRecordOfAKeyReplacesTheOlderAboveTheCap) {
   EXPECT_EQ(journal->cursor(FactClass::kInventory).superseded, 3U);
 }
 
+TEST_F(JournalTest, ALargerLeaseTableGetsMoreRoom) {
+  const auto leases = static_cast<std::size_t>(FactClass::kLease);
+  const JournalOptions usual = OptionsFor(limits::kLeasesMax);
+  EXPECT_EQ(usual.segment_bytes, JournalOptions{}.segment_bytes);
+  EXPECT_EQ(OptionsFor(16).limits[leases].records_max, usual.limits[leases].records_max);
+  const JournalOptions larger = OptionsFor(7 * limits::kLeasesMax + 1);
+  EXPECT_EQ(larger.segment_bytes, 8 * usual.segment_bytes);
+  EXPECT_EQ(larger.limits[leases].records_max, 8 * usual.limits[leases].records_max);
+  for (const std::uint32_t leases_max : {16U, limits::kLeasesMax, 4'194'304U}) {
+    // Moving records always finds room: what is kept is less than half of the disk.
+    const JournalOptions options = OptionsFor(leases_max);
+    std::uint64_t kept = 0;
+    for (const ClassLimits& each : options.limits) {
+      kept += each.bytes_max;
+    }
+    EXPECT_LT(kept, options.segment_bytes * options.segments_max / 2) << leases_max;
+    EXPECT_LE(options.segment_bytes, std::uint64_t{1} << 31) << leases_max;
+  }
+}
+
 TEST_F(JournalTest, SegmentsAreUsedAgain) {
   const auto journal = Open();
   const std::vector<std::byte> payload(1000);

@@ -17,6 +17,7 @@
 #include "dataplane/ring/ring_queue.h"
 #include "dataplane/ring/rx_buffers.h"
 #include "dataplane/shard/fd.h"
+#include "dataplane/shard/gather.h"
 #include "dataplane/shard/limits.h"
 #include "dataplane/shard/message.h"
 #include "dataplane/shard/tx_queue.h"
@@ -89,7 +90,7 @@ class RingDriver final : public shard::Driver {
   void ArmWatches() noexcept;
   void Disarm(std::uint32_t index) noexcept;
   void MarkDirty(std::uint32_t index) noexcept;
-  [[nodiscard]] Duration WaitFor(Instant deadline) noexcept;
+  [[nodiscard]] Duration WaitFor(Instant deadline, Instant now) noexcept;
 
   void HandleCompletions(Instant now);
   void OnReceive(const io_uring_cqe& cqe, Instant now);
@@ -115,6 +116,7 @@ class RingDriver final : public shard::Driver {
   std::uint64_t batch_bytes_ = 0;
   std::uint32_t batch_drops_ = 0;
 
+  shard::Gather gather_;
   shard::DriverCounters counters_;
   std::uint32_t ports_used_ = 0;
   std::uint32_t ports_to_arm_ = 0;
@@ -403,10 +405,20 @@ void RingDriver::ArmWatches() noexcept {
 Result<Instant> RingDriver::Turn(Instant deadline) {
   counters_.turns.Add();
   SLIP_TRY(PrepareTurn());
-  SLIP_TRY(queue_.Enter(WaitFor(deadline)));
+  const Instant begun = clock_.Now();
+  const Duration wait = WaitFor(deadline, begun);
+  const Duration gather = gather_.Left(begun);
+  if (wait.ns != 0 && gather.ns != 0) {
+    // As many as come in that time.
+    SLIP_TRY(queue_.Enter(wait.ns < 0 ? gather : std::min(wait, gather),
+                          limits::kCompletionsPerTurnMax));
+  } else {
+    SLIP_TRY(queue_.Enter(wait, 1));
+  }
   FinishSends();
   const Instant now = clock_.Now();
   HandleCompletions(now);
+  gather_.OnTurn(now);
   if (sent_credit_ > 0) {
     counters_.packets_sent.Add(static_cast<std::uint64_t>(sent_credit_));
     sent_credit_ = 0;
@@ -431,7 +443,7 @@ Result<void> RingDriver::PrepareTurn() noexcept {
   return {};
 }
 
-Duration RingDriver::WaitFor(Instant deadline) noexcept {
+Duration RingDriver::WaitFor(Instant deadline, Instant now) noexcept {
   const bool work_left = queue_.completions() > 0 || dirty_count_ > 0 || cancel_count_ > 0 ||
                          ports_to_arm_ > 0 || tx_prepared_ < tx_.size();
   if (work_left || deadline.ns <= 0) {
@@ -440,7 +452,7 @@ Duration RingDriver::WaitFor(Instant deadline) noexcept {
   if (deadline == Instant::Never()) {
     return {-1};
   }
-  return {std::max<std::int64_t>(0, (deadline - clock_.Now()).ns)};
+  return std::max(Duration{}, deadline - now);
 }
 
 void RingDriver::HandleCompletions(Instant now) {
@@ -535,6 +547,7 @@ void RingDriver::DeliverBatch(Instant now) {
   // A 32-bit count that wraps: the difference is right all the same.
   counters_.kernel_drops.Add(batch_drops_ - port.kernel_drops);
   port.kernel_drops = batch_drops_;
+  gather_.OnPackets(batch_size_, port.handler->gathers());
   port.handler->OnPackets(batch_port_, std::span(packets_).first(batch_size_), now);
   for (std::size_t i = 0; i < batch_size_; ++i) {
     buffers_.Return(batch_ids_[i]);
@@ -591,7 +604,7 @@ void RingDriver::DrainAll() noexcept {
         cancelled = true;
       }
     }
-    if (!queue_.Enter(Duration::Millis(10))) {
+    if (!queue_.Enter(Duration::Millis(10), 1)) {
       return;
     }
     while (queue_.completions() > 0) {

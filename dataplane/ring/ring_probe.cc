@@ -82,7 +82,7 @@ Result<void> RunNop(RingQueue& queue) noexcept {
   }
   io_uring_prep_nop(sqe);
   sqe->user_data = UserData(Op::kProbe, 1, 1);
-  SLIP_TRY(queue.Enter(Duration::Seconds(1)));
+  SLIP_TRY(queue.Enter(Duration::Seconds(1), 1));
   if (queue.completions() != 1 || queue.completion(0).user_data != UserData(Op::kProbe, 1, 1)) {
     return Fail(ErrorCode::kUnavailable, ETIME);
   }

@@ -113,7 +113,7 @@ io_uring_sqe* RingQueue::GetSqe() noexcept {
 
 Result<void> RingQueue::Submit() noexcept { return EnterKernel(0, 0, nullptr); }
 
-Result<void> RingQueue::Enter(Duration wait) noexcept {
+Result<void> RingQueue::Enter(Duration wait, unsigned completions) noexcept {
   if (wait.ns == 0) {
     return EnterKernel(0, IORING_ENTER_GETEVENTS, nullptr);
   }
@@ -124,7 +124,7 @@ Result<void> RingQueue::Enter(Duration wait) noexcept {
     timeout.tv_nsec = wait.ns % 1'000'000'000;
     argument.ts = reinterpret_cast<std::uintptr_t>(&timeout);
   }
-  return EnterKernel(1, IORING_ENTER_GETEVENTS, &argument);
+  return EnterKernel(completions, IORING_ENTER_GETEVENTS, &argument);
 }
 
 Result<void> RingQueue::EnterKernel(unsigned wanted, unsigned flags,

@@ -37,9 +37,9 @@ class RingQueue {
 
   // Hands all queued entries to the kernel, without waiting and without taking completions.
   [[nodiscard]] Result<void> Submit() noexcept;
-  // Submits, runs the kernel's deferred work, and waits for a completion for at most `wait`; 0 does
-  // not wait, a negative one waits for ever.
-  [[nodiscard]] Result<void> Enter(Duration wait) noexcept;
+  // Submits, runs the kernel's deferred work, and waits for that many completions for at most
+  // `wait`; 0 does not wait, a negative one waits for ever.
+  [[nodiscard]] Result<void> Enter(Duration wait, unsigned completions) noexcept;
 
   // Entries that the kernel has not taken yet.
   [[nodiscard]] unsigned unsubmitted() const noexcept { return io_uring_sq_ready(&ring_); }

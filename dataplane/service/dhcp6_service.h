@@ -34,6 +34,9 @@ class Dhcp6Service final : public shard::PacketHandler,
   [[nodiscard]] Result<void> Start(shard::PortId udp_port);
 
   void OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) override;
+
+  [[nodiscard]] bool gathers() const noexcept override { return true; }
+
   void OnTurn(Instant now) override;
   void OnDurable(std::uint64_t durable, Instant now) override;
 

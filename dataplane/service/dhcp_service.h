@@ -61,6 +61,9 @@ class DhcpService final : public shard::PacketHandler,
 
   void OnPackets(shard::PortId port, std::span<shard::Packet> packets, Instant now) override;
   void OnTimer(std::uint64_t cookie, Instant now) override;
+
+  [[nodiscard]] bool gathers() const noexcept override { return true; }
+
   void OnTurn(Instant now) override;
   void OnDurable(std::uint64_t durable, Instant now) override;
 

@@ -60,6 +60,9 @@ class PacketHandler {
   virtual ~PacketHandler() = default;
   // At most limits::kPacketBatchMax packets of one port, in the order of arrival.
   virtual void OnPackets(PortId port, std::span<Packet> packets, Instant now) = 0;
+
+  // Its packets may wait for others while they come thick (dataplane/shard/gather.h).
+  [[nodiscard]] virtual bool gathers() const noexcept { return false; }
 };
 
 enum WatchEvents : std::uint32_t { kReadable = 1, kWritable = 4, kHangup = 16 };  // as in poll(2)

@@ -1,8 +1,10 @@
 #include "dataplane/main/shard_set.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dataplane/base/random.h"
+#include "dataplane/service/lease_book.h"
 #include "dataplane/shard/socket.h"
 
 namespace slipway::rack {
@@ -27,6 +29,8 @@ Result<std::unique_ptr<ShardSet>> ShardSet::Create(const ShardSetOptions& option
         std::make_unique<service::FactEvents>(seat.shard.get(), seat.journal.get(), &clock));
     SLIP_TRY(set->events_.back()->Start(clock.Now()));
   }
+  set->leases_ = std::make_unique<lease::LeaseTable>(
+      lease::TableOptions{.leases_max = options.leases_max, .hash_seed = set->random_.U64()});
   SLIP_TRY(set->WireFiles(options, sockets));
   SLIP_TRY(set->WireDhcp(options, sockets));
   SLIP_TRY(set->AttachJournals());
@@ -36,8 +40,6 @@ Result<std::unique_ptr<ShardSet>> ShardSet::Create(const ShardSetOptions& option
 Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& sockets) {
   ShardSeat& seat = seats_.front();
   shard::Driver& driver = seat.shard->driver();
-  leases_ = std::make_unique<lease::LeaseTable>(
-      lease::TableOptions{.leases_max = options.leases_max, .hash_seed = random_.U64()});
   engine_ = std::make_unique<dhcp::Dhcp4Engine>(dhcp::EngineOptions{}, leases_.get());
   service::PeerSink* peers = book_.get();
   if (seats_.size() > 1) {
@@ -113,7 +115,12 @@ Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& so
 
 Result<void> ShardSet::WireFiles(const ShardSetOptions& options, RackSockets& sockets) {
   ShardSeat& seat = seats_.back();
-  book_ = std::make_unique<service::AddressBook>(options.leases_max);
+  if (seats_.size() > 1) {
+    book_ = std::make_unique<service::AddressBook>(options.leases_max);
+  } else {
+    book_ = std::make_unique<service::LeaseBook>(
+        leases_.get(), std::min(options.leases_max, service::kOtherPeersMax));
+  }
   tokens_ = std::make_unique<service::MachineTokens>(options.token_key, clock_.BootId());
   nonces_ = std::make_unique<SeededRandom>(random_.U64());
   file_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), book_.get(),

@@ -163,7 +163,7 @@ class ShardSet {
   std::unique_ptr<service::Dhcp6Service> dhcp6_;
   std::unique_ptr<service::LeaseCheckpoints> checkpoints_;
   // The file shard's.
-  std::unique_ptr<service::AddressBook> book_;
+  std::unique_ptr<service::PeerBook> book_;
   std::unique_ptr<service::MachineTokens> tokens_;
   std::unique_ptr<Random> nonces_;
   std::unique_ptr<service::FactSteps> file_steps_;

@@ -25,18 +25,24 @@ class PeerSink {
   virtual void OnPeer(const Peer& peer) = 0;
 };
 
+// Where the services look.
+class PeerBook : public PeerSink {
+ public:
+  // Null: not known. Valid until the next call.
+  [[nodiscard]] virtual const Peer* Find(const IpAddress& address) const noexcept = 0;
+};
+
 // A set-associative table with fixed memory, where each address may be in either of two sets and
 // goes to the emptier one: half full, as it is with `peers_max` peers, none of the sets ever
 // overflows in practice. If both are full, the peer that was put in longest ago makes room. Thread:
 // its shard.
-class AddressBook final : public PeerSink {
+class AddressBook final : public PeerBook {
  public:
   // Takes 82 to 164 bytes for each of `peers_max`.
   explicit AddressBook(std::uint32_t peers_max);
 
   void OnPeer(const Peer& peer) override;
-  // Null: not known. Valid until the next call.
-  [[nodiscard]] const Peer* Find(const IpAddress& address) const noexcept;
+  [[nodiscard]] const Peer* Find(const IpAddress& address) const noexcept override;
 
  private:
   static constexpr std::uint32_t kWays = 16;

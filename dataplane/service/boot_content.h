@@ -39,7 +39,7 @@ class BootContent final : public ContentResolver {
  public:
   struct Parts {
     const ServingView* serving = nullptr;
-    const AddressBook* peers = nullptr;
+    const PeerBook* peers = nullptr;
     const MachineTokens* tokens = nullptr;
     BootStepSink* steps = nullptr;
     EventSink* events = nullptr;

@@ -17,7 +17,7 @@ namespace slipway::service {
 class FactSteps final : public BootStepSink {
  public:
   // All outlive this; `peers` may be null where steps name the MAC.
-  FactSteps(FactPort* facts, const AddressBook* peers, const ServingView* serving,
+  FactSteps(FactPort* facts, const PeerBook* peers, const ServingView* serving,
             Clock* clock) noexcept
       : facts_(facts), peers_(peers), serving_(serving), clock_(clock) {}
 
@@ -28,7 +28,7 @@ class FactSteps final : public BootStepSink {
 
  private:
   FactPort* facts_;
-  const AddressBook* peers_;
+  const PeerBook* peers_;
   const ServingView* serving_;
   Clock* clock_;
   boot::StepGate gate_{{}};

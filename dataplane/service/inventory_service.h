@@ -48,7 +48,7 @@ class InventoryService final : public InventorySink, public FactListener, public
   struct Parts {
     const ServingView* serving = nullptr;
     MachineTokens* tokens = nullptr;
-    const AddressBook* peers = nullptr;
+    const PeerBook* peers = nullptr;
     FactPort* facts = nullptr;
     boot::LoopGuard* loops = nullptr;  // of this shard's scripts
     Clock* clock = nullptr;

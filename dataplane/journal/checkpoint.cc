@@ -8,6 +8,9 @@
 namespace slipway::journal {
 namespace {
 
+// A size beyond it is damage: no payload is as large (JournalOptions::record_bytes_max).
+constexpr std::size_t kFramePayloadBytesMax = std::size_t{16} << 20;
+
 void AppendFrame(std::vector<std::byte>& to, std::uint32_t size, ByteSpan payload,
                  std::uint64_t seed) {
   std::array<std::byte, kFrameHeaderBytes> header{};
@@ -16,6 +19,76 @@ void AppendFrame(std::vector<std::byte>& to, std::uint32_t size, ByteSpan payloa
   to.insert(to.end(), header.begin(), header.end());
   to.insert(to.end(), payload.begin(), payload.end());
   StoreLittle(to.data() + at, Checksum(ByteSpan(to).subspan(at + 8), seed));
+}
+
+// What comes next in a file, through one small piece of memory: a checkpoint is as large as the
+// lease table.
+class FileFront {
+ public:
+  FileFront(Disk& disk, FileId file) noexcept : disk_(disk), file_(file) {}
+
+  // The next `bytes` of it, or fewer where it ends. Valid until the next call.
+  [[nodiscard]] Result<ByteSpan> Peek(std::size_t bytes) {
+    if (left_.size() < bytes && !ended_) {
+      const std::size_t rest = left_.size();
+      std::copy(left_.begin(), left_.end(), buffer_.begin());
+      buffer_.resize(std::max({bytes, rest, kCheckpointBufferBytes}));
+      const std::size_t got =
+          SLIP_TRY(disk_.ReadAt(file_, offset_ + rest, MutableByteSpan(buffer_).subspan(rest)));
+      ended_ = rest + got < buffer_.size();
+      left_ = ByteSpan(buffer_).first(rest + got);
+    }
+    return left_.first(std::min(bytes, left_.size()));
+  }
+
+  // REQUIRES: that many were seen.
+  void Pass(std::size_t bytes) {
+    left_ = left_.subspan(bytes);
+    offset_ += bytes;
+  }
+
+  [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
+
+ private:
+  Disk& disk_;
+  FileId file_;
+  std::vector<std::byte> buffer_;
+  ByteSpan left_;
+  std::uint64_t offset_ = 0;  // of left_
+  bool ended_ = false;
+};
+
+Result<void> ReplayFrames(FileFront& front, RecoveryVisitor* visitor, CheckpointHeader& header) {
+  const ByteSpan begin = SLIP_TRY(front.Peek(kCheckpointHeaderBytes));
+  header = SLIP_TRY(DecodeCheckpointHeader(begin));
+  front.Pass(kCheckpointHeaderBytes);
+  for (std::uint64_t count = 0;; ++count) {
+    const auto at = static_cast<std::uint32_t>(front.offset());
+    const ByteSpan head = SLIP_TRY(front.Peek(kFrameHeaderBytes));
+    if (head.size() < kFrameHeaderBytes) {
+      return Fail(ErrorCode::kTruncated, at);
+    }
+    const auto frame_size = LoadLittle<std::uint32_t>(head.data() + 8);
+    const bool end = frame_size == kCheckpointEndSize;
+    const std::size_t payload_size = end ? 8 : frame_size;
+    if (payload_size > kFramePayloadBytesMax) {
+      return Fail(ErrorCode::kBadChecksum, at);
+    }
+    const ByteSpan frame = SLIP_TRY(front.Peek(kFrameHeaderBytes + payload_size));
+    if (frame.size() < kFrameHeaderBytes + payload_size) {
+      return Fail(ErrorCode::kTruncated, at);
+    }
+    if (LoadLittle<std::uint64_t>(frame.data()) != Checksum(frame.subspan(8), count)) {
+      return Fail(ErrorCode::kBadChecksum, at);
+    }
+    if (end) {
+      return {};
+    }
+    if (visitor != nullptr) {
+      visitor->OnCheckpointLease(frame.subspan(kFrameHeaderBytes));
+    }
+    front.Pass(frame.size());
+  }
 }
 
 }  // namespace
@@ -110,42 +183,14 @@ void Journal::AbortCheckpoint() {
   }
 }
 
-// Reads the checkpoint file whole; without a visitor it is only checked. kNotFound if there is
-// none.
+// Reads the checkpoint file from front to back; without a visitor it is only checked. kNotFound if
+// there is none.
 Result<void> Journal::ReplayCheckpoint(RecoveryVisitor* visitor, CheckpointHeader& header) {
   const FileId file = SLIP_TRY(disk_.Open(kCheckpointName, OpenMode::kRead));
-  std::vector<std::byte> bytes;
-  const auto size = disk_.SizeOf(file);
-  Result<std::size_t> got = std::size_t{0};
-  if (size) {
-    bytes.resize(*size);
-    got = disk_.ReadAt(file, 0, bytes);
-  }
+  FileFront front(disk_, file);
+  const Result<void> replayed = ReplayFrames(front, visitor, header);
   disk_.Close(file);
-  bytes.resize(SLIP_TRY(std::move(got)));
-  header = SLIP_TRY(DecodeCheckpointHeader(bytes));
-  ByteSpan left = ByteSpan(bytes).subspan(kCheckpointHeaderBytes);
-  for (std::uint64_t count = 0; left.size() >= kFrameHeaderBytes; ++count) {
-    const auto at = static_cast<std::uint32_t>(bytes.size() - left.size());
-    const auto frame_size = LoadLittle<std::uint32_t>(left.data() + 8);
-    const bool end = frame_size == kCheckpointEndSize;
-    const std::size_t payload_size = end ? 8 : frame_size;
-    if (payload_size > left.size() - kFrameHeaderBytes) {
-      return Fail(ErrorCode::kTruncated, at);
-    }
-    const ByteSpan checked = left.subspan(8, kFrameHeaderBytes - 8 + payload_size);
-    if (LoadLittle<std::uint64_t>(left.data()) != Checksum(checked, count)) {
-      return Fail(ErrorCode::kBadChecksum, at);
-    }
-    if (end) {
-      return {};
-    }
-    if (visitor != nullptr) {
-      visitor->OnCheckpointLease(left.subspan(kFrameHeaderBytes, payload_size));
-    }
-    left = left.subspan(kFrameHeaderBytes + payload_size);
-  }
-  return Fail(ErrorCode::kTruncated, static_cast<std::uint32_t>(bytes.size()));
+  return replayed;
 }
 
 Result<void> Journal::Recover(RecoveryVisitor& visitor) {

@@ -245,8 +245,9 @@ class Journal {
   [[nodiscard]] Result<void> FindSlots();
   [[nodiscard]] Result<std::vector<Found>> ReadHeaders();
   [[nodiscard]] Result<void> ScanAll(const std::vector<Found>& found, OpenReport& report);
+  // `room` takes the segment's bytes.
   [[nodiscard]] Result<void> ScanSegment(const Found& found, std::optional<std::uint64_t> end,
-                                         OpenReport& report);
+                                         MutableByteSpan room, OpenReport& report);
   [[nodiscard]] bool TakeRecord(const RecordView& record, Segment& segment, std::uint64_t offset);
   void Unprove(Segment& segment, ByteSpan bytes);
   void SyncDirectory();

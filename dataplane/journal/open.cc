@@ -178,6 +178,14 @@ Result<void> Journal::ScanAll(const std::vector<Found>& found, OpenReport& repor
     classes_[i].epoch = newest.epochs[i];
   }
   RaiseState(newest.classes);
+  // One for all of them: memory that is touched for the first time costs more than reading.
+  std::uint64_t largest = kDataOffset;
+  for (const Found& each : found) {
+    largest = std::max(largest, SLIP_TRY(disk_.SizeOf(slots_[each.slot].file)));
+  }
+  const std::size_t room_bytes = largest - kDataOffset;
+  const auto memory = std::make_unique_for_overwrite<std::byte[]>(room_bytes);
+  const MutableByteSpan room(memory.get(), room_bytes);
   for (const SegmentEnd& other : newest.others) {
     const auto at = std::find_if(found.begin(), found.end(), [&other](const Found& segment) {
       return segment.header.number == other.number;
@@ -185,10 +193,10 @@ Result<void> Journal::ScanAll(const std::vector<Found>& found, OpenReport& repor
     if (at == found.end()) {
       return Corrupt(report, SlotName(found.back().slot), other.number, "a segment is missing");
     }
-    SLIP_TRY(ScanSegment(*at, other.end, report));
+    SLIP_TRY(ScanSegment(*at, other.end, room, report));
     slots_[at->slot].listed_in = newest.number;
   }
-  SLIP_TRY(ScanSegment(found.back(), std::nullopt, report));
+  SLIP_TRY(ScanSegment(found.back(), std::nullopt, room, report));
   // Nothing is written behind a tail that was cut: the next commit starts a segment.
   slots_[found.back().slot].listed_in = newest.number;
   SortEntries();
@@ -196,15 +204,16 @@ Result<void> Journal::ScanAll(const std::vector<Found>& found, OpenReport& repor
 }
 
 Result<void> Journal::ScanSegment(const Found& found, std::optional<std::uint64_t> end,
-                                  OpenReport& report) {
+                                  MutableByteSpan room, OpenReport& report) {
   Slot& slot = slots_[found.slot];
   const std::uint64_t size = SLIP_TRY(disk_.SizeOf(slot.file));
   const std::uint64_t stop = std::max(end.value_or(size), kDataOffset);
   if (stop > size && (end || size > kDataOffset)) {
     return Corrupt(report, SlotName(found.slot), size, "the file is shorter than its records");
   }
-  std::vector<std::byte> bytes(std::min(stop, std::max(size, kDataOffset)) - kDataOffset);
-  bytes.resize(SLIP_TRY(disk_.ReadAt(slot.file, kDataOffset, bytes)));
+  const MutableByteSpan wanted =
+      room.first(std::min(stop, std::max(size, kDataOffset)) - kDataOffset);
+  const ByteSpan bytes = wanted.first(SLIP_TRY(disk_.ReadAt(slot.file, kDataOffset, wanted)));
   slot.used = true;
   segments_.push_back({.number = found.header.number,
                        .salt = found.header.salt,
@@ -215,7 +224,7 @@ Result<void> Journal::ScanSegment(const Found& found, std::optional<std::uint64_
   proven_end_ = kDataOffset;
   std::uint64_t at = 0;
   while (at < bytes.size()) {
-    const auto record = DecodeRecord(ByteSpan(bytes).subspan(at), segment.salt);
+    const auto record = DecodeRecord(bytes.subspan(at), segment.salt);
     if (!record || !TakeRecord(*record, segment, kDataOffset + at)) {
       break;
     }
@@ -230,7 +239,7 @@ Result<void> Journal::ScanSegment(const Found& found, std::optional<std::uint64_
                    "a record is damaged, and good ones follow");
   }
   if (!end) {
-    Unprove(segment, ByteSpan(bytes).first(at));
+    Unprove(segment, bytes.first(at));
   }
   return {};
 }

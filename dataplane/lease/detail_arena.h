@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dataplane/base/cursor.h"
+#include "dataplane/base/table_memory.h"
 #include "dataplane/lease/lease.h"
 
 namespace slipway::lease {
@@ -55,7 +56,7 @@ class DetailArena {
     Flat() noexcept = default;
   };
 
-  std::vector<Chunk> chunks_;
+  std::vector<Chunk, TableAllocator<Chunk>> chunks_;
   std::uint32_t free_head_ = kNothing;
   std::uint32_t free_count_ = 0;
   std::uint64_t dropped_ = 0;

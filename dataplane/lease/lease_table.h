@@ -27,6 +27,7 @@
 #include "dataplane/base/address.h"
 #include "dataplane/base/bounded.h"
 #include "dataplane/base/result.h"
+#include "dataplane/base/table_memory.h"
 #include "dataplane/base/time.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/lease/address_number.h"
@@ -464,7 +465,7 @@ class LeaseTable {
   void CheckEntry(const Lease& lease) const;
 
   TableOptions options_;
-  std::vector<Lease> entries_;
+  std::vector<Lease, TableAllocator<Lease>> entries_;
   DetailArena details_;
   std::vector<std::uint32_t> free_slots_;  // a stack; never grows past leases_max
   SlotIndex by_address_;

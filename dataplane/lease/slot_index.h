@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "dataplane/base/check.h"
+#include "dataplane/base/table_memory.h"
 
 namespace slipway::lease {
 
@@ -89,7 +90,7 @@ class SlotIndex {
     return to >= from ? to - from : to + cells_.size() - from;
   }
 
-  std::vector<Cell> cells_;
+  std::vector<Cell, TableAllocator<Cell>> cells_;
 };
 
 }  // namespace slipway::lease

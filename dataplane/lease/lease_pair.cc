@@ -10,6 +10,13 @@ namespace slipway::lease {
 void LeaseTable::SetPair(const PairRules* rules, std::uint64_t version_floor) noexcept {
   rules_ = rules;
   last_version_ = std::max(last_version_, version_floor);
+  // What was restored may reach further here than what the partner has of it (a doubtful clock lets
+  // leases grow), or be the partner's own word: the next renewal is a record, and told.
+  for (Lease& lease : entries_) {
+    if (lease.state != State::kFree) {
+      lease.durable = false;
+    }
+  }
 }
 
 std::uint64_t LeaseTable::NextVersion() noexcept {

@@ -250,7 +250,8 @@ class LeaseTable {
   // ---- pair of racks (lease_pair.cc) ----
 
   // From now on the rules are asked what may be given, and versions are of the rules' side: even or
-  // odd, above `version_floor`, so that two racks never make the same one.
+  // odd, above `version_floor`, so that two racks never make the same one. No renewal is answered
+  // from memory on the strength of what is there now.
   void SetPair(const PairRules* rules, std::uint64_t version_floor) noexcept;
 
   [[nodiscard]] std::uint64_t last_version() const noexcept { return last_version_; }

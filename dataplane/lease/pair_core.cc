@@ -25,6 +25,15 @@ bool IsAlone(PairState state) {
 
 }  // namespace
 
+Duration AuthorityLeft(const Stamp& right, Duration mclt, const Now& now) noexcept {
+  const bool same_boot = right.boot_id == now.boot_id;
+  const bool proven = same_boot || (right.realtime_trusted && ElapsedIsFinal(right, now));
+  if (right.boot_id == 0 || !proven) {
+    return {};
+  }
+  return std::max(Duration{}, mclt - WithSlack(ElapsedSince(right, now)));
+}
+
 PairCore::PairCore(LeaseTable* table, PairRules* rules, PairPort* port, Random* random)
     : table_(table), rules_(rules), port_(port), random_(random), ring_(table->capacity()) {}
 
@@ -51,6 +60,7 @@ void PairCore::Start(const PairOptions& options, const PairIdentity& identity,
   authority_ends_ = now.instant + restart.authority;
   rules_->SetPair(options.side, options.mclt);
   rules_->SetServesUntil(Instant::Never());
+  DoubtRestored();
   restored_ = table_->last_version();
   table_->SetPair(rules_, restored_ + kVersionsLostMax);
   for (std::uint32_t slot = 0; slot < table_->capacity(); ++slot) {
@@ -66,6 +76,19 @@ void PairCore::Start(const PairOptions& options, const PairIdentity& identity,
   next_send_ = now.instant;
   next_reply_ = now.instant;
   SetState(restart.serving ? PairState::kInterrupted : PairState::kRecover, now.instant);
+}
+
+// A lease that a doubtful clock let grow here is shorter again at the next start, when the clock is
+// known, by its old record; and the partner would have forgotten its own promise for it by then.
+void PairCore::DoubtRestored() {
+  any_unlogged_ = false;
+  for (std::uint32_t slot = 0; slot < table_->capacity(); ++slot) {
+    const Lease* lease = table_->At(slot);
+    const bool unlogged = lease != nullptr && !lease->durable;
+    rules_->SetUnlogged(slot, unlogged);
+    any_unlogged_ = any_unlogged_ || unlogged;
+  }
+  log_scan_ = 0;
 }
 
 void PairCore::Stop(const Now& now) {
@@ -236,13 +259,14 @@ void PairCore::OnUnlogged(const Lease& lease) {
   if (state() != PairState::kOff) {
     rules_->SetUnlogged(table_->SlotOf(lease), true);
     any_unlogged_ = true;
+    log_scan_ = 0;
   }
 }
 
 // What is in the table and not in the journal is told to nobody, so it must get there in the end.
-void PairCore::LogAgain() {
-  any_unlogged_ = false;
-  for (std::uint32_t slot = 0; slot < table_->capacity(); ++slot) {
+void PairCore::LogAgain(Instant now) {
+  for (; log_scan_ < table_->capacity(); ++log_scan_) {
+    const std::uint32_t slot = log_scan_;
     if (!rules_->IsUnlogged(slot)) {
       continue;
     }
@@ -253,10 +277,11 @@ void PairCore::LogAgain() {
     if (!recorded) {
       rules_->SetUnlogged(slot, false);
     } else if (!port_->Log(*lease, position) || !OnChanged(*lease, position)) {
-      any_unlogged_ = true;
+      log_due_ = now + kPairLogAgain;
       return;
     }
   }
+  any_unlogged_ = false;
 }
 
 void PairCore::OnDurable(std::uint64_t durable) {
@@ -423,6 +448,28 @@ bool PairCore::idle() const noexcept {
          taken_batches_.empty();
 }
 
+PairReport PairCore::Report(Instant now) const noexcept {
+  PairReport report{.state = state(),
+                    .partner_state = partner_state_,
+                    .in_session = in_session(),
+                    .serves = rules_->MayServe(now)};
+  if (report.state == PairState::kOff) {
+    return report;
+  }
+  report.side = options_.side;
+  report.mclt = options_.mclt;
+  report.in_state = now - rules_->since();
+  const Instant waits_until = report.state == PairState::kPartnerDown ? rules_->partner_over_at()
+                              : report.state == PairState::kRecoverWait
+                                  ? started_ + WithSlack(options_.mclt)
+                                  : now;
+  report.wait = std::max(Duration{}, waits_until - now);
+  const bool without_end = rules_->serves_until() == Instant::Never();
+  report.serves_for = without_end ? Duration{INT64_MAX} : rules_->serves_until() - now;
+  report.untold = ring_count_ + in_flight_.size() + waiting_.size();
+  return report;
+}
+
 // ---- time ----
 
 Instant PairCore::next_deadline() const noexcept {
@@ -435,6 +482,9 @@ Instant PairCore::next_deadline() const noexcept {
   }
   if (session_ != 0 && scan_ < table_->capacity()) {
     next = std::min(next, heard_);
+  }
+  if (any_unlogged_) {
+    next = std::min(next, log_due_);
   }
   return next;
 }
@@ -451,8 +501,8 @@ void PairCore::OnTimer(const Now& now) {
       EndSession(instant);
     }
   }
-  if (any_unlogged_ && instant >= next_send_) {
-    LogAgain();
+  if (any_unlogged_ && instant >= log_due_) {
+    LogAgain(instant);
     if (!any_unlogged_) {
       EndSession(instant);  // What was not confirmed for it is told anew.
     }

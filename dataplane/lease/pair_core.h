@@ -29,6 +29,8 @@ inline constexpr Duration kPairAlive = Duration::Seconds(1);
 inline constexpr Duration kPairDead = Duration::Seconds(3);
 // A Hello that answers one: at most each so often.
 inline constexpr Duration kPairReplyMin = Duration::Millis(50);
+// After the journal had no room for what is still to be logged.
+inline constexpr Duration kPairLogAgain = Duration::Millis(50);
 // Sent and not acknowledged: batches, and the leases in them. The partner logs as many at once.
 inline constexpr std::size_t kPairBatchesMax = 64;
 inline constexpr std::size_t kPairInFlightMax = kPairBatchesMax * kPairLeasesPerMessage;
@@ -104,6 +106,24 @@ struct PairCounters {
   Counter conflicts;
 };
 
+// For people.
+struct PairReport {
+  PairState state = PairState::kOff;
+  PairState partner_state = PairState::kOff;  // as it said last; off: not in a session
+  bool in_session = false;
+  bool serves = false;
+  unsigned side = 0;
+  Duration mclt;
+  Duration in_state;         // since when
+  Duration wait;             // until MCLT is over, where the state waits for that
+  Duration serves_for;       // without the partner or the region; Duration{INT64_MAX}: without end
+  std::uint64_t untold = 0;  // leases that the partner has not confirmed
+};
+
+// What is left of MCLT since `right` was true for the last time: PairRestart::authority. Nothing
+// unless it is proven how much time went by. `right.boot_id` 0: it never was.
+[[nodiscard]] Duration AuthorityLeft(const Stamp& right, Duration mclt, const Now& now) noexcept;
+
 class PairCore {
  public:
   enum class Leave : std::uint8_t { kWait, kSend, kDrop };
@@ -157,6 +177,8 @@ class PairCore {
   // Nothing is left to tell the partner.
   [[nodiscard]] bool idle() const noexcept;
 
+  [[nodiscard]] PairReport Report(Instant now) const noexcept;
+
   [[nodiscard]] const PairCounters& counters() const noexcept { return counters_; }
 
  private:
@@ -197,7 +219,8 @@ class PairCore {
   void Push(std::uint32_t slot);
   [[nodiscard]] std::uint32_t PopQueued() noexcept;
   void Rescan() noexcept;
-  void LogAgain();
+  void DoubtRestored();
+  void LogAgain(Instant now);
   void Scan();
   [[nodiscard]] bool NeedsSending(std::uint32_t slot, const Lease& lease) const noexcept;
   [[nodiscard]] bool SendBatch(Instant now);
@@ -246,6 +269,8 @@ class PairCore {
   Instant authority_ends_;
   bool asked_to_remember_ = false;
   bool any_unlogged_ = false;
+  std::uint32_t log_scan_ = 0;  // the next slot that LogAgain looks at
+  Instant log_due_;
 
   // The session.
   std::uint64_t session_ = 0;  // 0: none

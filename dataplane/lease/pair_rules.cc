@@ -74,7 +74,8 @@ bool PairRules::MayRefuse(const IpAddress& address, const Lease* there,
   return MayGiveAll() || (IsOwn(address) && (there == nullptr || there->client != client));
 }
 
-bool PairRules::MayAnswer(const ClientKey& client, const Lease* known, Instant now) noexcept {
+bool PairRules::WouldAnswer(const ClientKey& client, const Lease* known,
+                            Instant now) const noexcept {
   if (state_ != PairState::kNormal || !partner_serves_) {
     return MayServe(now);
   }
@@ -83,12 +84,20 @@ bool PairRules::MayAnswer(const ClientKey& client, const Lease* known, Instant n
   if (turn == side_) {
     return true;
   }
-  PassedOver& place = passed_over_[hash & (kPassedOverMax - 1)];
+  const PassedOver& place = passed_over_[hash & (kPassedOverMax - 1)];
   const Duration ago = now - place.first;
-  if (place.client == hash && ago < kSecondAnswerWithin) {
-    return ago >= kSecondAnswerAfter;
+  return place.client == hash && ago >= kSecondAnswerAfter && ago < kSecondAnswerWithin;
+}
+
+bool PairRules::MayAnswer(const ClientKey& client, const Lease* known, Instant now) noexcept {
+  if (WouldAnswer(client, known, now)) {
+    return true;
   }
-  place = {.client = hash, .first = now};
+  const std::uint64_t hash = HashOf(client);
+  PassedOver& place = passed_over_[hash & (kPassedOverMax - 1)];
+  if (place.client != hash || now - place.first >= kSecondAnswerWithin) {
+    place = {.client = hash, .first = now};
+  }
   return false;
 }
 

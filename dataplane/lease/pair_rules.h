@@ -87,10 +87,20 @@ class PairRules {
   // client's; and not to the client that had it last, which the partner may have given it to again.
   [[nodiscard]] bool MayRefuse(const IpAddress& address, const Lease* there,
                                const ClientKey& client) const noexcept;
+
+  // Taking an address back from the client that holds it, with a NAK: not where only the partner
+  // knows what it has promised since.
+  [[nodiscard]] bool MayTakeBack(const IpAddress& address) const noexcept {
+    return state_ == PairState::kNormal || MayGive(address);
+  }
+
   // Of the two, the one to answer a broadcast, so that a client gets one answer: he whose share has
   // the client's address, or the client's hash. The other one answers a client that asks again
   // after kSecondAnswerAfter: no answer came. `known` may be nullptr.
   [[nodiscard]] bool MayAnswer(const ClientKey& client, const Lease* known, Instant now) noexcept;
+  // What MayAnswer would say; remembers nothing.
+  [[nodiscard]] bool WouldAnswer(const ClientKey& client, const Lease* known,
+                                 Instant now) const noexcept;
   // The longest promise that may be made now.
   [[nodiscard]] Duration LeaseMax() const noexcept;
 
@@ -121,6 +131,10 @@ class PairRules {
   void SetState(PairState state, Instant since) noexcept;
   // Time goes by.
   void Update(Instant now) noexcept;
+
+  [[nodiscard]] Instant since() const noexcept { return since_; }
+
+  [[nodiscard]] Instant serves_until() const noexcept { return serves_until_; }
 
   [[nodiscard]] Instant partner_over_at() const noexcept { return since_ + WithSlack(mclt_); }
 
@@ -163,6 +177,7 @@ class PairRules {
   };
 
   [[nodiscard]] static std::uint64_t HolderOf(const Lease& lease) noexcept;
+
   PairState state_ = PairState::kOff;
   unsigned side_ = 0;
   Duration mclt_;

@@ -258,10 +258,6 @@ inline void PairRack::Start() {
   }
   process.core =
       std::make_unique<lease::PairCore>(&process.table, &process.rules, this, &lab_->random());
-  // A doubtful clock proves nothing.
-  const bool proven = right_.boot_id == boot_id_ || (clock_known_ && right_.realtime_trusted);
-  const Duration left =
-      proven ? kPairMclt - lease::WithSlack(lease::ElapsedSince(right_, Now())) : Duration{};
   process.core->Start(
       {.pair = 7,
        .side = static_cast<unsigned>(side_),
@@ -269,7 +265,7 @@ inline void PairRack::Start() {
        .formed = lab_->formed,
        .founder = 0},
       {.store = store, .partner_store = partner_store_, .incarnation = lab_->random().U64()},
-      {.serving = false, .authority = std::max(Duration{}, left)}, Now());
+      {.serving = false, .authority = lease::AuthorityLeft(right_, kPairMclt, Now())}, Now());
 }
 
 inline void PairRack::Kill(bool lose_disk) {

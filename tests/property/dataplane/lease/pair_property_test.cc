@@ -217,5 +217,18 @@ TEST(PairPropertyTest, NoAddressIsInTwoHands) {
   EXPECT_TRUE(seeds < 10 || answers - alone > 100) << alone << " of " << answers;
 }
 
+// Each found a fault once.
+TEST(PairPropertyTest, SeedsThatFoundFaults) {
+  for (const std::uint64_t seed : {100'112U, 106'318U}) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    Chaos chaos(seed);
+    for (int step = 0; step < kSteps && !testing::Test::HasFailure(); ++step) {
+      chaos.Step();
+    }
+    chaos.Finish();
+    ASSERT_FALSE(testing::Test::HasFailure()) << chaos.lab().Tail();
+  }
+}
+
 }  // namespace
 }  // namespace slipway::lease

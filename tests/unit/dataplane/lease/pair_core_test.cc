@@ -356,6 +356,52 @@ TEST_F(PairCoreTest, AQuarantineThatARestartBringsBackTakesNoLeaseAway) {
   lab_.CheckPromises();
 }
 
+// A doubtful clock lets a restored lease grow on one rack, while the other one knows its end.
+TEST_F(PairCoreTest, RenewalAfterARestartIsToldAlsoInsideTheRestoredHorizon) {
+  Together();
+  const IpAddress address = Bind(1, 0, Duration::Seconds(30));  // Covered for 60 s.
+  ASSERT_TRUE(address.is_set());
+  lab_.RunFor(Duration::Seconds(25));
+  lab_.rack(1).Kill(false);
+  lab_.rack(1).Reboot(false);
+  lab_.rack(1).Start();
+  lab_.RunFor(Duration::Seconds(2));
+  ASSERT_TRUE(lab_.IsWell());
+  ASSERT_TRUE(Renews(1, address, 1, Duration::Seconds(50)));
+  const Lease* known = lab_.rack(0).table().ByAddress(address);
+  ASSERT_NE(known, nullptr);
+  EXPECT_GE(known->ends - lab_.rack(0).Now().instant, Duration::Seconds(49));
+  lab_.RunFor(Duration::Seconds(45));
+  lab_.CheckPromises();
+}
+
+// The rack whose clock was doubtful has the higher version, and takes it back when it knows the
+// time.
+TEST_F(PairCoreTest, LeaseThatGrewByADoubtfulClockDoesNotShrinkUnderThePartnersPromise) {
+  Together();
+  const IpAddress address = Bind(1, 0, Duration::Seconds(30));
+  ASSERT_TRUE(address.is_set());
+  CutOff();
+  lab_.rack(0).Kill(false);
+  lab_.rack(0).Start();  // Its versions are higher by far from now on.
+  lab_.RunFor(Duration::Seconds(5));
+  ASSERT_TRUE(Renews(1, address, 0, Duration::Seconds(30)));
+  lab_.rack(0).Kill(false);
+  lab_.RunFor(Duration::Seconds(40));
+  ASSERT_TRUE(Renews(1, address, 1, Duration::Seconds(40)));  // Alone, beyond what rack 0 knows.
+  lab_.RunFor(Duration::Seconds(10));
+  lab_.rack(0).Reboot(false);
+  lab_.Heal();
+  lab_.RunFor(Duration::Seconds(3));
+  ASSERT_TRUE(lab_.IsWell());
+  lab_.rack(0).Kill(false);
+  lab_.rack(0).Reboot(true);
+  lab_.rack(0).Start();
+  lab_.RunFor(Duration::Seconds(3));
+  ASSERT_TRUE(lab_.IsWell());
+  lab_.CheckPromises();
+}
+
 TEST_F(PairCoreTest, AnythingElseThanAMessageIsCountedAndDropped) {
   Together();
   PairCore& core = lab_.rack(0).core();
@@ -375,6 +421,53 @@ TEST_F(PairCoreTest, AnythingElseThanAMessageIsCountedAndDropped) {
                  lab_.rack(0).Now());
   EXPECT_EQ(rejected(PairReject::kOtherPair), 1U);
   EXPECT_TRUE(core.in_session());
+}
+
+TEST(PairAuthorityTest, IsWhatIsLeftOfMcltIfThatIsProven) {
+  const Duration mclt = Duration::Seconds(128);
+  const Stamp right{.boot_id = 7,
+                    .boottime = Instant{Duration::Seconds(1000).ns},
+                    .realtime = WallTime{Duration::Seconds(5000).ns},
+                    .realtime_trusted = true};
+  Now now{.instant = right.boottime + Duration::Seconds(64),
+          .wall = WallTime{right.realtime.ns + Duration::Seconds(64).ns},
+          .boot_id = 7,
+          .wall_synchronised = true};
+  // The other clock may run slower by what WithSlack allows for.
+  EXPECT_EQ(AuthorityLeft(right, mclt, now), mclt - WithSlack(Duration::Seconds(64)));
+  // After a reboot by the time of day, if it is known at both ends.
+  now.boot_id = 8;
+  now.instant = Instant{1};
+  EXPECT_EQ(AuthorityLeft(right, mclt, now), mclt - WithSlack(Duration::Seconds(64)));
+  now.wall_synchronised = false;
+  EXPECT_EQ(AuthorityLeft(right, mclt, now), Duration{});
+  now.wall_synchronised = true;
+  now.wall = WallTime{right.realtime.ns + Duration::Seconds(1000).ns};
+  EXPECT_EQ(AuthorityLeft(right, mclt, now), Duration{});
+  // A rack that never served in its own right has none.
+  EXPECT_EQ(AuthorityLeft({}, mclt, {.instant = Instant{1}, .wall = {}, .boot_id = 0}), Duration{});
+}
+
+TEST_F(PairCoreTest, ReportSaysWhatIsGoingOn) {
+  EXPECT_EQ(lab_.rack(0).store, 0U);
+  Together();
+  PairReport report = lab_.rack(0).core().Report(lab_.rack(0).Now().instant);
+  EXPECT_EQ(report.state, PairState::kNormal);
+  EXPECT_EQ(report.partner_state, PairState::kNormal);
+  EXPECT_TRUE(report.serves);
+  EXPECT_EQ(report.untold, 0U);
+  CutOff();
+  ASSERT_TRUE(Bind(1, 0).is_set());
+  report = lab_.rack(0).core().Report(lab_.rack(0).Now().instant);
+  EXPECT_FALSE(report.in_session);
+  EXPECT_EQ(report.partner_state, PairState::kOff);
+  EXPECT_EQ(report.untold, 1U);
+  lab_.rack(1).Kill(false);
+  lab_.DeclareDown(1);
+  lab_.RunFor(Duration::Seconds(2));
+  report = lab_.rack(0).core().Report(lab_.rack(0).Now().instant);
+  EXPECT_EQ(report.state, PairState::kPartnerDown);
+  EXPECT_GT(report.wait, Duration::Seconds(50));
 }
 
 }  // namespace

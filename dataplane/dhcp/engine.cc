@@ -164,9 +164,15 @@ Reason HearReply(Exchange& exchange) {
                     "the VLAN's addresses are another server's", vlan)) {
     return Reason::kMainServer;
   }
-  exchange.effects.foreign = {.identifier = message.GetAddress(Option::kServerIdentifier),
-                              .offered = message.yiaddr,
-                              .relay = message.giaddr};
+  const Ipv4Address server = message.GetAddress(Option::kServerIdentifier);
+  const config::PartnerVlan* partner =
+      vlan == nullptr ? nullptr : FindPartner(exchange.snapshot, vlan->id);
+  if (partner != nullptr && exchange.Note(partner->address == IpAddress(server), "pair-turn",
+                                          "it is of the other rack of the pair", server)) {
+    return Reason::kPartnersTurn;
+  }
+  exchange.effects.foreign = {
+      .identifier = server, .offered = message.yiaddr, .relay = message.giaddr};
   return Reason::kForeignServer;
 }
 
@@ -192,7 +198,7 @@ std::string_view TypeText(MessageType type) {
 }  // namespace
 
 Dhcp4Engine::Dhcp4Engine(const EngineOptions& options, lease::LeaseTable* leases)
-    : leases_(leases), loops_(options.loops), step_gate_(options.steps) {}
+    : leases_(leases), pair_(options.pair), loops_(options.loops), step_gate_(options.steps) {}
 
 void Dhcp4Engine::Handle(ByteSpan packet, const ReceiveContext& context,
                          const config::Snapshot& snapshot, const lease::Now& now,
@@ -279,7 +285,37 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
                      exchange.subnet)) {
     return Reason::kNoPool;
   }
+  if (IsPaired(pair_)) [[unlikely]] {
+    if (const Reason reason = AskPair(exchange); reason != kGoOn) {
+      return reason;
+    }
+  }
   return Serve(exchange);
+}
+
+// Both racks hear what is broadcast and what relays pass on; one that is named by its identifier,
+// or asked by unicast, answers for itself.
+Reason Dhcp4Engine::AskPair(Exchange& exchange) {
+  const Message& message = exchange.message;
+  const bool to_both =
+      (exchange.relayed() || exchange.context.destination.is_broadcast() ||
+       message.ciaddr.is_any()) &&
+      (message.type == MessageType::kNone || message.type == MessageType::kDiscover ||
+       (message.type == MessageType::kRequest && !message.Has(Option::kServerIdentifier)));
+  const PairSays says = dhcp::AskPair(*pair_, {.snapshot = exchange.snapshot,
+                                               .leases = *leases_,
+                                               .client = exchange.client,
+                                               .to_both = to_both,
+                                               .now = exchange.now.instant,
+                                               .preview = exchange.explaining()});
+  if (!exchange.Note(says != PairSays::kRecovering, "pair-serves",
+                     "of a pair of racks, this one has caught up")) {
+    return Reason::kPairRecovering;
+  }
+  return exchange.Note(says == PairSays::kAnswer, "pair-turn",
+                       "of a pair of racks, this one answers the client")
+             ? kGoOn
+             : Reason::kPartnersTurn;
 }
 
 Reason Dhcp4Engine::Serve(Exchange& exchange) {
@@ -365,12 +401,13 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
                     "it was given the same loader again and again")) {
     EndLoop(exchange);
   }
-  const Reason reason = Send(exchange,
-                             {.type = MessageType::kOffer,
-                              .yiaddr = *offer,
-                              .lease = LeaseFor(*exchange.subnet, exchange.boot.firmware),
-                              .message = {}},
-                             Reason::kOffered);
+  const Reason reason =
+      Send(exchange,
+           {.type = MessageType::kOffer,
+            .yiaddr = *offer,
+            .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware)),
+            .message = {}},
+           Reason::kOffered);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
   ProbeOffer(exchange, *offer);
   return reason;
@@ -383,7 +420,7 @@ Reason Dhcp4Engine::OnSelecting(Exchange& exchange, Ipv4Address address) {
   // Our offer, but we no longer know of it (restarted, or it lapsed): still ours to give if free.
   return IsClients(exchange, address) || Claim(exchange, *exchange.subnet, address)
              ? Grant(exchange, address)
-             : Nak(exchange, "address not available");
+             : Refuse(exchange, address, "address not available");
 }
 
 Reason Dhcp4Engine::OnReboot(Exchange& exchange, Ipv4Address address) {
@@ -404,7 +441,7 @@ Reason Dhcp4Engine::OnReboot(Exchange& exchange, Ipv4Address address) {
                      "client-on-record", "the rack has a record of the client or the address")) {
     return Reason::kUnknownLease;  // RFC 2131 4.3.2: no record of this client, no answer.
   }
-  return Nak(exchange, "not your address");
+  return Refuse(exchange, address, "not your address");
 }
 
 Reason Dhcp4Engine::OnRenew(Exchange& exchange) {
@@ -420,7 +457,7 @@ Reason Dhcp4Engine::OnRenew(Exchange& exchange) {
   }
   return IsClients(exchange, address) || Claim(exchange, *subnet, address)
              ? Grant(exchange, address)
-             : Nak(exchange, "address not available");
+             : Refuse(exchange, address, "address not available");
 }
 
 // Binds what Check or Claim allowed, unless the model says otherwise by now.
@@ -439,7 +476,7 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   if (subnet != exchange.subnet) {
     exchange.ChooseSubnet(subnet);
   }
-  Duration lease = LeaseFor(*exchange.subnet, exchange.boot.firmware);
+  Duration lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware));
   const lease::Lease* held = leases_->ByAddress(address);
   if (exchange.Note(IsLeaving(held, exchange.reserved), "address-leaves",
                     "its range is gone, drained or revoked, or its reservation is gone", address)) {
@@ -458,7 +495,7 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   GuardLoop(exchange);
   const Result<bool> needs_record = Bind(exchange, address, lease);
   if (!needs_record) {
-    return Nak(exchange, "address not available");
+    return Refuse(exchange, address, "address not available");
   }
   const Reason reason =
       Send(exchange, {.type = MessageType::kAck, .yiaddr = address, .lease = lease, .message = {}},
@@ -470,7 +507,22 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
 
 // A client that moves leaves its old address at once (RFC 2131 3.1).
 Reason Dhcp4Engine::EndAndNak(Exchange& exchange, Ipv4Address address, std::string_view message) {
+  if (IsPaired(pair_) &&
+      !exchange.Note(pair_->MayTakeBack(address), "pair-may-take-back",
+                     "this rack knows all that was promised of the address", address)) {
+    return Reason::kPartnersToSay;
+  }
   (void)End(exchange, address);
+  return Nak(exchange, message);
+}
+
+// The address is not the client's, as far as this rack knows.
+Reason Dhcp4Engine::Refuse(Exchange& exchange, Ipv4Address address, std::string_view message) {
+  if (IsPaired(pair_) &&
+      !exchange.Note(MayRefuse(pair_, *leases_, address, exchange.client.key), "pair-may-refuse",
+                     "this rack would be the one to give the address", address)) {
+    return Reason::kPartnersToSay;
+  }
   return Nak(exchange, message);
 }
 

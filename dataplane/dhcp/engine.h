@@ -24,6 +24,7 @@
 #include "dataplane/dhcp/option_set.h"
 #include "dataplane/lease/lease_clock.h"
 #include "dataplane/lease/lease_table.h"
+#include "dataplane/lease/pair_rules.h"
 #include "dataplane/lease/record.h"
 
 namespace slipway::dhcp {
@@ -60,10 +61,13 @@ enum class Reason : std::uint8_t {
   kUnknownLease,   // REQUEST for a lease that we know nothing of: another server's perhaps
   kQuarantineFull,
   kReplyTooLarge,
-  kForeignServer,  // an OFFER or ACK of another server was heard
-  kMainServer,     // likewise, of the server that the VLAN belongs to
-  kDhcpOff,        // the VLAN is served without DHCP
-  kNoBootData,     // ProxyDHCP: there is nothing to tell this client
+  kForeignServer,   // an OFFER or ACK of another server was heard
+  kMainServer,      // likewise, of the server that the VLAN belongs to
+  kDhcpOff,         // the VLAN is served without DHCP
+  kNoBootData,      // ProxyDHCP: there is nothing to tell this client
+  kPairRecovering,  // one of a pair of racks that has not caught up: the other one answers
+  kPartnersTurn,    // the other rack of the pair answers this client
+  kPartnersToSay,   // whether the address is the client's only the other rack knows
   kCount,
 };
 
@@ -157,6 +161,7 @@ struct Effects {
 };
 
 struct EngineOptions {
+  lease::PairRules* pair = nullptr;  // outlives the engine; nullptr: this rack is alone
   boot::LoopOptions loops;
   boot::StepLimits steps;
 };
@@ -216,6 +221,7 @@ class Dhcp4Engine {
                            MutableByteSpan reply, Effects& effects, DecisionTrace* trace);
   [[nodiscard]] Reason Dispatch(Exchange& exchange);
   [[nodiscard]] Reason Serve(Exchange& exchange);
+  [[nodiscard]] Reason AskPair(Exchange& exchange);
   [[nodiscard]] Reason DispatchRequest(Exchange& exchange);
   [[nodiscard]] Reason OnDiscover(Exchange& exchange);
   [[nodiscard]] Reason OnSelecting(Exchange& exchange, Ipv4Address address);
@@ -228,6 +234,7 @@ class Dhcp4Engine {
   [[nodiscard]] Reason OnProxy(Exchange& exchange);
   [[nodiscard]] Reason Grant(Exchange& exchange, Ipv4Address address);
   [[nodiscard]] Reason EndAndNak(Exchange& exchange, Ipv4Address address, std::string_view message);
+  [[nodiscard]] Reason Refuse(Exchange& exchange, Ipv4Address address, std::string_view message);
   [[nodiscard]] Reason Nak(Exchange& exchange, std::string_view message);
   [[nodiscard]] Reason Send(Exchange& exchange, const Answer& answer, Reason reason);
   void GuardLoop(Exchange& exchange);
@@ -250,6 +257,7 @@ class Dhcp4Engine {
 
   Counters counters_;
   lease::LeaseTable* leases_;
+  lease::PairRules* pair_;
   boot::LoopGuard loops_;
   ConflictProbes probes_;
   boot::StepGate step_gate_;

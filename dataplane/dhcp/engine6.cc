@@ -129,7 +129,7 @@ Duid DuidFromUuid(const config::Uuid& uuid) noexcept {
 }
 
 Dhcp6Engine::Dhcp6Engine(const EngineOptions6& options, lease::LeaseTable* leases)
-    : server_id_(options.server_id), leases_(leases), loops_(options.loops) {}
+    : server_id_(options.server_id), leases_(leases), pair_(options.pair), loops_(options.loops) {}
 
 void Dhcp6Engine::Handle(ByteSpan packet, const ReceiveContext6& context,
                          const config::Snapshot& snapshot, const lease::Now& now,
@@ -186,6 +186,11 @@ Reason6 Dhcp6Engine::Dispatch(Exchange& exchange) {
                  .status = Status6::kUseMulticast},
                 Reason6::kUseMulticast);
   }
+  if (IsPaired(pair_)) [[unlikely]] {
+    if (const Reason6 reason = AskPair(exchange); reason != kGoOn) {
+      return reason;
+    }
+  }
   switch (message.type) {
     case MessageType6::kSolicit:
       return OnSolicit(exchange);
@@ -202,6 +207,26 @@ Reason6 Dhcp6Engine::Dispatch(Exchange& exchange) {
     default:
       return OnInformationRequest(exchange);
   }
+}
+
+// Both racks hear all messages; those that name a server were dropped already if it is the other
+// one. Of the rest Solicit and Rebind are about an address, so that one rack is to answer.
+Reason6 Dhcp6Engine::AskPair(const Exchange& exchange) {
+  const MessageType6 type = exchange.message.type;
+  switch (dhcp::AskPair(*pair_,
+                        {.snapshot = exchange.snapshot,
+                         .leases = *leases_,
+                         .client = exchange.client,
+                         .to_both = type == MessageType6::kSolicit || type == MessageType6::kRebind,
+                         .now = exchange.now.instant})) {
+    case PairSays::kRecovering:
+      return Reason6::kPairRecovering;
+    case PairSays::kPartnersTurn:
+      return Reason6::kPartnersTurn;
+    case PairSays::kAnswer:
+      break;
+  }
+  return kGoOn;
 }
 
 // Holds an address for the client: on the subnet that was chosen, else on another of the link.
@@ -254,11 +279,12 @@ Reason6 Dhcp6Engine::OnSolicit(Exchange& exchange) {
       loops_.IsBlocked(exchange.client.mac, exchange.now.instant)) {
     EndLoop(exchange);
   }
-  const Reason6 reason = Send(exchange,
-                              {.type = MessageType6::kAdvertise,
-                               .address = offer->address,
-                               .lease = LeaseFor(*exchange.subnet, exchange.boot.firmware)},
-                              Reason6::kAdvertised);
+  const Reason6 reason =
+      Send(exchange,
+           {.type = MessageType6::kAdvertise,
+            .address = offer->address,
+            .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware))},
+           Reason6::kAdvertised);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
   return reason;
 }
@@ -309,7 +335,7 @@ Reason6 Dhcp6Engine::OnRenew(Exchange& exchange) {
   if (!leases_->Check(exchange.client, wanted) &&
       !leases_->Claim(exchange.OfferRequestFor(*subnet, wanted), wanted, exchange.snapshot,
                       exchange.now.instant)) {
-    return TakeBack(exchange, wanted);
+    return Refuse(exchange, wanted);
   }
   if (IsAnothers(exchange.snapshot, wanted, exchange.client.mac) ||
       MustMove(*leases_, exchange.client.key, exchange.reserved, wanted)) {
@@ -339,7 +365,7 @@ Reason6 Dhcp6Engine::Grant(Exchange& exchange, const IpAddress& address, Answer6
   if (verdict != boot::LoopVerdict::kFine) {
     EndLoop(exchange);
   }
-  Duration lease = LeaseFor(*exchange.subnet, exchange.boot.firmware);
+  Duration lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware));
   const lease::Lease* const held = leases_->ByAddress(address);
   if (IsLeaving(held, exchange.reserved)) {
     // What was promised is kept and not prolonged, unless the range is revoked.
@@ -372,12 +398,21 @@ Reason6 Dhcp6Engine::Grant(Exchange& exchange, const IpAddress& address, Answer6
 }
 
 Reason6 Dhcp6Engine::EndAndTakeBack(Exchange& exchange, const IpAddress& address) {
+  if (pair_ != nullptr && !pair_->MayTakeBack(address)) {
+    return Reason6::kPartnersToSay;
+  }
   const Result<const lease::Lease*> ended =
       leases_->Release(exchange.client, address, exchange.now.instant);
   if (ended) {
     Log(exchange, **ended);
   }
   return TakeBack(exchange, address);
+}
+
+// The address is not the client's, as far as this rack knows.
+Reason6 Dhcp6Engine::Refuse(Exchange& exchange, const IpAddress& address) {
+  return MayRefuse(pair_, *leases_, address, exchange.client.key) ? TakeBack(exchange, address)
+                                                                  : Reason6::kPartnersToSay;
 }
 
 // RFC 8415 18.3.4: an address that is not the client's any more comes back with lifetimes of 0.

@@ -23,6 +23,7 @@
 #include "dataplane/dhcp/option_set.h"
 #include "dataplane/lease/lease_clock.h"
 #include "dataplane/lease/lease_table.h"
+#include "dataplane/lease/pair_rules.h"
 #include "dataplane/lease/record.h"
 
 namespace slipway::dhcp {
@@ -58,6 +59,9 @@ enum class Reason6 : std::uint8_t {
   kNoSubnet,       // no IPv6 subnet on this link, or its addresses are not ours to give
   kUnknownLease,   // for addresses of networks that are not ours: another server's perhaps
   kReplyTooLarge,
+  kPairRecovering,  // one of a pair of racks that has not caught up: the other one answers
+  kPartnersTurn,    // the other rack of the pair answers this client
+  kPartnersToSay,   // whether the address is the client's only the other rack knows
   kCount,
 };
 
@@ -109,6 +113,7 @@ using Duid = FixedVector<std::byte, kDuidBytesMax>;
 struct EngineOptions6 {
   Duid server_id;  // the same for the rack's life, also over restarts
   boot::LoopOptions loops;
+  lease::PairRules* pair = nullptr;  // outlives the engine; nullptr: this rack is alone
 };
 
 struct Answer6;
@@ -141,6 +146,7 @@ class Dhcp6Engine {
 
  private:
   [[nodiscard]] Reason6 Dispatch(Exchange& exchange);
+  [[nodiscard]] Reason6 AskPair(const Exchange& exchange);
   [[nodiscard]] Reason6 OnSolicit(Exchange& exchange);
   [[nodiscard]] Reason6 OnRequest(Exchange& exchange);
   [[nodiscard]] Reason6 OnRenew(Exchange& exchange);
@@ -150,6 +156,7 @@ class Dhcp6Engine {
   [[nodiscard]] const lease::Lease* Offer(Exchange& exchange, const IpAddress& wanted);
   [[nodiscard]] Reason6 Grant(Exchange& exchange, const IpAddress& address, Answer6& answer);
   [[nodiscard]] Reason6 EndAndTakeBack(Exchange& exchange, const IpAddress& address);
+  [[nodiscard]] Reason6 Refuse(Exchange& exchange, const IpAddress& address);
   [[nodiscard]] Reason6 TakeBack(Exchange& exchange, const IpAddress& address);
   [[nodiscard]] Reason6 Send(Exchange& exchange, const Answer6& answer, Reason6 reason);
   void Log(Exchange& exchange, const lease::Lease& lease);
@@ -157,6 +164,7 @@ class Dhcp6Engine {
   Duid server_id_;
   Counters6 counters_;
   lease::LeaseTable* leases_;
+  lease::PairRules* pair_;
   boot::LoopGuard loops_;
   lease::LeaseEncoder encoder_;
   Message6 message_;

@@ -20,6 +20,8 @@ std::string_view ToString(Reason reason) noexcept {
       "quarantine-full",   "reply-too-large",
       "foreign-server",    "main-server",
       "dhcp-off",          "no-boot-data",
+      "pair-recovering",   "partners-turn",
+      "partners-to-say",
   };
   static_assert(!kNames.back().empty());
   return reason < Reason::kCount ? kNames[static_cast<std::size_t>(reason)] : "unknown";

@@ -14,6 +14,7 @@ std::string_view ToString(Reason6 reason) noexcept {
           "no-client-id",    "server-id-wrong", "not-by-unicast",
           "unserved-link",   "policy-ignore",   "other-server",
           "no-subnet",       "unknown-lease",   "reply-too-large",
+          "pair-recovering", "partners-turn",   "partners-to-say",
       };
   static_assert(!kNames.back().empty());
   return reason < Reason6::kCount ? kNames[static_cast<std::size_t>(reason)] : "unknown";

@@ -61,6 +61,35 @@ boot::LoopVerdict GuardLoop(boot::LoopGuard& loops, MacAddress mac, const boot::
   return preview ? loops.Preview(mac, stage, xid, now) : loops.Observe(mac, stage, xid, now);
 }
 
+const config::PartnerVlan* FindPartner(const config::Snapshot& snapshot,
+                                       config::RecordId vlan) noexcept {
+  const config::RackPairRecord* pair = snapshot.rack_pair();
+  if (pair == nullptr) {
+    return nullptr;
+  }
+  const auto found = std::ranges::find(pair->shared_vlans, vlan, &config::PartnerVlan::vlan);
+  return found == pair->shared_vlans.end() ? nullptr : &*found;
+}
+
+PairSays AskPair(lease::PairRules& pair, const PairQuestion& question) noexcept {
+  if (!pair.MayServe(question.now)) {
+    return PairSays::kRecovering;
+  }
+  const lease::Client& client = question.client;
+  if (!question.to_both || FindPartner(question.snapshot, client.vlan) == nullptr) {
+    return PairSays::kAnswer;
+  }
+  const lease::Lease* known = question.leases.ByClient(client.key, client.vlan);
+  const bool ours = question.preview ? pair.WouldAnswer(client.key, known, question.now)
+                                     : pair.MayAnswer(client.key, known, question.now);
+  return ours ? PairSays::kAnswer : PairSays::kPartnersTurn;
+}
+
+bool MayRefuse(const lease::PairRules* pair, const lease::LeaseTable& leases,
+               const IpAddress& address, const lease::ClientKey& client) noexcept {
+  return !IsPaired(pair) || pair->MayRefuse(address, leases.ByAddress(address), client);
+}
+
 void GiveNoBootFile(boot::BootPlan& plan) noexcept {
   plan.kind = boot::PlanKind::kNothing;
   plan.reason = boot::kLoopReason;

@@ -1,6 +1,7 @@
 // What DHCPv4 and DHCPv6 decide alike: one place for each rule. Internal to dataplane/dhcp.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -8,6 +9,7 @@
 #include "dataplane/boot/loop_guard.h"
 #include "dataplane/config/snapshot.h"
 #include "dataplane/lease/lease_table.h"
+#include "dataplane/lease/pair_rules.h"
 
 namespace slipway::dhcp {
 
@@ -47,6 +49,43 @@ inline constexpr std::uint32_t kLeaseSecondsMin = 30;
                                           const boot::Firmware& firmware,
                                           const boot::BootPlan& plan, std::uint32_t xid,
                                           Instant now, bool preview) noexcept;
+
+// ---- a pair of racks (docs/adr/0009-pair-of-racks.md); `pair` nullptr: none ----
+
+[[nodiscard]] inline bool IsPaired(const lease::PairRules* pair) noexcept {
+  return pair != nullptr && pair->state() != lease::PairState::kOff;
+}
+
+// How the partner serves that VLAN; nullptr: it does not, and hears nothing of it.
+[[nodiscard]] const config::PartnerVlan* FindPartner(const config::Snapshot& snapshot,
+                                                     config::RecordId vlan) noexcept;
+
+enum class PairSays : std::uint8_t {
+  kAnswer,
+  kRecovering,    // this rack answers nobody until it has caught up
+  kPartnersTurn,  // the other rack answers this client
+};
+
+struct PairQuestion {
+  const config::Snapshot& snapshot;
+  const lease::LeaseTable& leases;
+  const lease::Client& client;
+  bool to_both = false;  // the message reaches both racks, and needs one answer
+  Instant now;
+  bool preview = false;  // nothing is remembered
+};
+
+// REQUIRES: IsPaired.
+[[nodiscard]] PairSays AskPair(lease::PairRules& pair, const PairQuestion& question) noexcept;
+
+// The longest that may be promised of `lease`.
+[[nodiscard]] inline Duration PairLease(const lease::PairRules* pair, Duration lease) noexcept {
+  return pair == nullptr ? lease : std::min(lease, pair->LeaseMax());
+}
+
+// Whether this rack may tell a client that an address is not its own.
+[[nodiscard]] bool MayRefuse(const lease::PairRules* pair, const lease::LeaseTable& leases,
+                             const IpAddress& address, const lease::ClientKey& client) noexcept;
 
 // What is left of a plan whose client loops.
 void GiveNoBootFile(boot::BootPlan& plan) noexcept;

@@ -119,6 +119,23 @@ class BootLab {
     return Put(far).Put(net).Put(pool);
   }
 
+  // The rack is one of a pair, whose other rack serves the first VLAN too.
+  BootLab& AddPair(std::uint8_t side) {
+    config::RackPairRecord pair;
+    pair.id = 700;
+    pair.side = side;
+    pair.partner = 800U + side;
+    pair.partner_name = std::string_view("partner");
+    pair.partner_key = std::string_view("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7");
+    pair.own_address = V4("10.0.0.2");
+    pair.own_port = 5252;
+    pair.partner_address = V4("10.0.0.3");
+    pair.partner_port = 5252;
+    pair.mclt_seconds = 60;
+    (void)pair.shared_vlans.push_back({.vlan = kVlan, .address = V4("10.77.0.2"), .address6 = {}});
+    return Put(pair);
+  }
+
   // A known machine with one interface; `address` empty: from the pool.
   BootLab& AddMachine(config::RecordId id, std::string_view mac, config::BootTarget target,
                       std::string_view address = "", std::string_view hostname = "node") {

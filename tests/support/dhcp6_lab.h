@@ -140,10 +140,10 @@ inline const Ipv6Address kRackLinkLocal = V6("fe80::1");
 class Dhcp6Lab {
  public:
   explicit Dhcp6Lab(config::SnapshotRef first = Standard(),
-                    lease::TableOptions options = SmallTable())
+                    lease::TableOptions options = SmallTable(), lease::PairRules* pair = nullptr)
       : snapshot(std::move(first)),
         table(options),
-        engine({.server_id = ServerId(), .loops = {}}, &table) {
+        engine({.server_id = ServerId(), .loops = {}, .pair = pair}, &table) {
     table.Rebuild(*snapshot);
     now.instant = {1'000'000'000};
     now.wall = {1'700'000'000'000'000'000};

@@ -72,8 +72,8 @@ class Request {
 class DhcpLab {
  public:
   explicit DhcpLab(config::SnapshotRef first = BootLab::Standard(),
-                   lease::TableOptions options = SmallTable())
-      : snapshot(std::move(first)), table(options), engine({}, &table) {
+                   lease::TableOptions options = SmallTable(), lease::PairRules* pair = nullptr)
+      : snapshot(std::move(first)), table(options), engine({.pair = pair}, &table) {
     table.Rebuild(*snapshot);
     now.instant = {1'000'000'000};
     now.wall = {1'700'000'000'000'000'000};

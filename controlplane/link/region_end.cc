@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "controlplane/link/connections.h"
 #include "controlplane/link/zap.h"
 #include "dataplane/base/check.h"
+#include "dataplane/link/connections.h"
 #include "dataplane/link/task_queue.h"
 #include "dataplane/link/zmq_socket.h"
 
@@ -94,7 +94,6 @@ class RegionEnd::Impl {
   void OnMessage(const std::string& routing_id, ZmqMessage& message);
   Peer* FindOrAdmit(const std::string& routing_id, ZmqMessage& message, Instant now);
   void ServeZap();
-  void AnswerOneZap(std::vector<std::string> frames);
   void ReadMonitor();
   void Touched(Peer& peer, Instant now);
   void Erase(Peer& peer);
@@ -109,11 +108,11 @@ class RegionEnd::Impl {
   // Shared with the callbacks of commits that outlive this object.
   const std::shared_ptr<Tasks> tasks_;
   link::ZmqContext context_;
-  link::ZmqSocket zap_;
+  link::ZapSocket zap_;
   link::ZmqSocket router_;
   link::ZmqMonitor monitor_;
   std::string endpoint_;
-  Connections connections_;
+  link::Connections connections_;
   std::uint64_t next_serial_ = 1;
   std::unordered_map<std::string, std::unique_ptr<Peer>> peers_;  // by routing id
   std::map<std::uint64_t, Peer*> by_serial_;
@@ -205,14 +204,12 @@ class RegionEnd::Impl::Peer final : public link::RegionSessionHost {
 
 Result<void> RegionEnd::Impl::OpenSockets() {
   (void)zmq_ctx_set(context_.get(), ZMQ_BLOCKY, 0);
-  zap_ = link::ZmqSocket(context_.get(), ZMQ_ROUTER);
   router_ = link::ZmqSocket(context_.get(), ZMQ_ROUTER);
-  if (!zap_.is_open() || !router_.is_open() || tasks_->fd() < 0) {
+  if (!router_.is_open() || tasks_->fd() < 0) {
     return FailErrno(errno);
   }
   // The handler listens before the first peer can ask.
-  const bool zap_ready = zap_.SetInt(ZMQ_LINGER, 0) && zap_.SetInt(ZMQ_ROUTER_MANDATORY, 1) &&
-                         zmq_bind(zap_.get(), std::string(kZapAddress).c_str()) == 0;
+  const bool zap_ready = zap_.Open(context_.get());
   const auto secret = options_.key.secret_key.Reveal();
   const bool ready =
       zap_ready && router_.SetLinkOptions(kHandshakeMs) &&
@@ -506,41 +503,11 @@ RegionEnd::Impl::Peer* RegionEnd::Impl::FindOrAdmit(const std::string& routing_i
 }
 
 void RegionEnd::Impl::ServeZap() {
-  for (std::size_t i = 0; i < kZapPerTurnMax; ++i) {
-    std::vector<std::string> frames;
-    ZmqMessage part;
-    bool more = zap_.Receive(part);
-    if (!more) {
-      return;
-    }
-    while (more) {
-      if (frames.size() < kZapFramesMax) {
-        frames.emplace_back(part.text());
-      }
-      more = part.more() && zap_.Receive(part);
-    }
-    AnswerOneZap(std::move(frames));
-  }
-}
-
-void RegionEnd::Impl::AnswerOneZap(std::vector<std::string> frames) {
-  // libzmq's side is a REQ: the envelope is its routing id and an empty frame.
-  constexpr std::size_t kEnvelopeFrames = 2;
-  if (frames.size() < kEnvelopeFrames || !frames[1].empty()) {
-    counters_.zap[static_cast<std::size_t>(ZapResult::kMalformed)].Add();
-    return;
-  }
-  const std::string requester = frames[0];
-  frames.erase(frames.begin(), frames.begin() + kEnvelopeFrames);
-  const ZapAnswer answer = AnswerZap(frames, *owners_.directory, owners_.clock->WallNow());
-  counters_.zap[static_cast<std::size_t>(answer.result)].Add();
-  if (answer.frames.empty()) {
-    return;
-  }
-  bool sent = zap_.Send(requester, true) && zap_.Send(std::string_view{}, true);
-  for (std::size_t i = 0; sent && i < answer.frames.size(); ++i) {
-    sent = zap_.Send(answer.frames[i], i + 1 < answer.frames.size());
-  }
+  zap_.Serve(kZapPerTurnMax, [this](const std::vector<std::string>& frames) {
+    ZapAnswer answer = AnswerZap(frames, *owners_.directory, owners_.clock->WallNow());
+    counters_.zap[static_cast<std::size_t>(answer.result)].Add();
+    return std::move(answer.frames);
+  });
 }
 
 void RegionEnd::Impl::ReadMonitor() {

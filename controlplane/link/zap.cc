@@ -6,11 +6,8 @@
 namespace slipway::region_link {
 namespace {
 
-constexpr std::string_view kVersion = "1.0";
 constexpr std::string_view kRackPrefix = "rack:";
 constexpr std::string_view kTokenPrefix = "token:";
-constexpr std::size_t kRequestFramesMin = 6;
-constexpr std::size_t kCredentialsFrame = 6;
 
 ZapResult ResultOf(link::PeerKind kind) {
   switch (kind) {
@@ -30,12 +27,8 @@ ZapResult ResultOf(link::PeerKind kind) {
   return ZapResult::kUnknownKey;
 }
 
-ZapAnswer Reply(const std::string& request_id, ZapResult result, const std::string& user_id) {
-  const bool admitted = !user_id.empty();
-  // The peer learns no more than yes or no: it has proved nothing yet.
-  return {.result = result,
-          .frames = {std::string(kVersion), request_id, admitted ? "200" : "400",
-                     admitted ? "OK" : "denied", user_id, ""}};
+ZapResult ResultOf(link::ZapVerdict verdict) {
+  return verdict == link::ZapVerdict::kMechanism ? ZapResult::kMechanism : ZapResult::kMalformed;
 }
 
 }  // namespace
@@ -95,27 +88,12 @@ std::optional<link::PeerStatus> ParseUserId(std::string_view user_id) {
 
 ZapAnswer AnswerZap(const std::vector<std::string>& frames, link::RackDirectory& directory,
                     WallTime now) {
-  if (frames.size() < kRequestFramesMin || frames[0] != kVersion) {
-    return {};
+  const link::ZapRequest request = link::ReadZapRequest(frames, kZapDomain);
+  if (request.verdict != link::ZapVerdict::kKey) {
+    return {.result = ResultOf(request.verdict), .frames = link::ZapReply(request, "")};
   }
-  const std::string& request_id = frames[1];
-  if (frames[2] != kZapDomain) {
-    return Reply(request_id, ZapResult::kMalformed, "");
-  }
-  if (frames[5] != "CURVE") {
-    return Reply(request_id, ZapResult::kMechanism, "");
-  }
-  if (frames.size() != kCredentialsFrame + 1) {
-    return Reply(request_id, ZapResult::kMalformed, "");
-  }
-  const std::string& credentials = frames[kCredentialsFrame];
-  const Result<link::PublicKey> key =
-      link::PublicKey::FromBytes(std::as_bytes(std::span(credentials.data(), credentials.size())));
-  if (!key) {
-    return Reply(request_id, ZapResult::kMalformed, "");
-  }
-  const link::PeerStatus peer = directory.StatusOfKey(*key, now);
-  return Reply(request_id, ResultOf(peer.kind), UserIdOf(peer));
+  const link::PeerStatus peer = directory.StatusOfKey(request.key, now);
+  return {.result = ResultOf(peer.kind), .frames = link::ZapReply(request, UserIdOf(peer))};
 }
 
 }  // namespace slipway::region_link

@@ -1,5 +1,5 @@
-// The ZAP 1.0 handler (ZeroMQ RFC 27): who may finish a CURVE handshake, and as whom. Pure but for
-// the directory that it asks.
+// The region's ZAP handler (dataplane/link/zap.h): who may finish a CURVE handshake, and as whom.
+// Pure but for the directory that it asks.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,11 @@
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/time.h"
 #include "dataplane/link/interfaces.h"
+#include "dataplane/link/zap.h"
 
 namespace slipway::region_link {
 
 inline constexpr std::string_view kZapDomain = "slipway";
-inline constexpr std::string_view kZapAddress = "inproc://zeromq.zap.01";
-inline constexpr std::size_t kZapFramesMax = 16;
 
 struct ZapAnswer {
   ZapResult result = ZapResult::kMalformed;

@@ -130,12 +130,13 @@ bool Channel::Consumed(MessageOutput& out, std::uint64_t bytes) {
   return Grant(out, std::exchange(consumed_, 0));
 }
 
-bool Channel::SendHeartbeatIfDue(MessageOutput& out, Instant now) {
+bool Channel::SendHeartbeatIfDue(MessageOutput& out, Instant now,
+                                 const schema::LinkGeneration* current) {
   if (now < next_heartbeat_) {
     return true;
   }
   next_heartbeat_ = now + kHeartbeat;
-  return Send(out, schema::CreateHeartbeat(builder(), now.ns));
+  return Send(out, schema::CreateHeartbeat(builder(), now.ns, current));
 }
 
 Instant Channel::next_deadline() const noexcept {

@@ -64,7 +64,8 @@ class Channel {
   [[nodiscard]] bool GrantAll(MessageOutput& out);
   // `bytes` of received data are applied: grants again when a step has come together.
   [[nodiscard]] bool Consumed(MessageOutput& out, std::uint64_t bytes);
-  [[nodiscard]] bool SendHeartbeatIfDue(MessageOutput& out, Instant now);
+  [[nodiscard]] bool SendHeartbeatIfDue(MessageOutput& out, Instant now,
+                                        const schema::LinkGeneration* current = nullptr);
 
   [[nodiscard]] bool IsDead(Instant now) const noexcept { return now - last_heard_ >= kPeerDead; }
 

@@ -188,6 +188,7 @@ void RackLink::DeliverUp(const schema::Envelope& envelope, std::uint64_t bytes, 
       OnFactsCommitted(*envelope.body_as_FactsCommitted(), now);
       break;
     case schema::LinkBody::Heartbeat:
+      OnHeartbeat(*envelope.body_as_Heartbeat(), now);
       break;
     case schema::LinkBody::Query:
       OnQuery(*envelope.body_as_Query(), now);
@@ -274,6 +275,13 @@ void RackLink::Established(const schema::Welcome& welcome, Instant now) {
   StartOutboxes(welcome);
   observer_.OnUp(endpoint_);
   SendLive(now);
+}
+
+void RackLink::OnHeartbeat(const schema::Heartbeat& heartbeat, Instant now) {
+  if (heartbeat.current() != nullptr &&
+      FromSchema(heartbeat.current()) == snapshots_.Live().generation) {
+    observer_.OnCurrent(now);
+  }
 }
 
 void RackLink::OnReject(const schema::Reject& reject, Instant now) {

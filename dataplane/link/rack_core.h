@@ -36,6 +36,11 @@ class RackLinkObserver {
   virtual void OnUp(std::size_t endpoint) = 0;
   // Also for attempts that failed; `reason` is a short phrase.
   virtual void OnDown(std::string_view reason) = 0;
+
+  // The region says that what is live here is its newest generation for this rack. With each of its
+  // heartbeats while that is so.
+  virtual void OnCurrent(Instant /*now*/) {}
+
   // Answer with RackLink::Answer, now or later, at most kQueriesOutstandingMax at a time.
   virtual void OnQuery(std::uint64_t id, std::string_view topic, std::string_view argument) = 0;
 };
@@ -111,6 +116,7 @@ class RackLink {
   void DeliverDown(const schema::Envelope& envelope, std::uint64_t bytes, Instant now);
   void OnEnrolled(const schema::Enrolled& enrolled, Instant now);
   void OnWelcome(const schema::Welcome& welcome, Instant now);
+  void OnHeartbeat(const schema::Heartbeat& heartbeat, Instant now);
   void OnReject(const schema::Reject& reject, Instant now);
   void Established(const schema::Welcome& welcome, Instant now);
   void Consumed(std::uint64_t bytes, Instant now);

@@ -165,6 +165,8 @@ class RackEnd::Impl final : public RackTransport, public RackLinkObserver {
     owners_.observer->OnDown(reason);
   }
 
+  void OnCurrent(Instant now) override { owners_.observer->OnCurrent(now); }
+
   void OnQuery(std::uint64_t id, std::string_view topic, std::string_view argument) override {
     owners_.observer->OnQuery(id, topic, argument);
   }

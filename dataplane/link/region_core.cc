@@ -270,7 +270,9 @@ void RegionSession::OnTimer(Instant now) {
     Close("silent");
     return;
   }
-  if (!channel_.SendHeartbeatIfDue(host_, now)) {
+  const config::Generation current = services_.snapshots->Current(peer_.id).generation;
+  const schema::LinkGeneration told = ToSchema(current);
+  if (!channel_.SendHeartbeatIfDue(host_, now, current == config::Generation{} ? nullptr : &told)) {
     End("send failed");
     return;
   }

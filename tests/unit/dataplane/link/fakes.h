@@ -238,6 +238,8 @@ class FakeRackObserver : public RackLinkObserver {
     reasons.emplace_back(reason);
   }
 
+  void OnCurrent(Instant now) override { current_at = now; }
+
   void OnQuery(std::uint64_t id, std::string_view topic, std::string_view argument) override {
     queries.push_back({id, std::string(topic) + ":" + std::string(argument)});
   }
@@ -246,6 +248,7 @@ class FakeRackObserver : public RackLinkObserver {
   bool up = false;
   int ups = 0;
   std::size_t at = 0;
+  Instant current_at = Instant::Never();
   std::vector<std::string> reasons;
   std::vector<std::pair<std::uint64_t, std::string>> queries;
 };

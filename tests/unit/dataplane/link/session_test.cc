@@ -96,6 +96,26 @@ TEST(LinkSessionTest, SnapshotThenDeltasAreConfirmedOnlyWhenLive) {
   EXPECT_EQ(pair.region_events.live[kTestRack].generation.number, 1U);
 }
 
+TEST(LinkSessionTest, RackHearsWhetherItLivesOnTheNewestGeneration) {
+  Pair pair(21);
+  pair.sink.auto_live = false;
+  pair.snapshots.Publish(SomeRecords(10));
+  pair.link.Start(pair.now);
+  pair.RunFor(Duration::Seconds(4));
+  EXPECT_EQ(pair.rack_events.current_at, Instant::Never()) << "it is not live";
+  pair.sink.MakeLive();
+  pair.link.OnGenerationLive(pair.now);
+  pair.RunFor(kHeartbeat * 2);
+  ASSERT_NE(pair.rack_events.current_at, Instant::Never());
+  EXPECT_LE(pair.now - pair.rack_events.current_at, kHeartbeat * 2);
+  // There is a newer one: what it lives on may be wrong by now.
+  pair.Publish(SomeRecords(9));
+  pair.RunFor(kSoon);
+  pair.rack_events.current_at = Instant::Never();
+  pair.RunFor(Duration::Seconds(4));
+  EXPECT_EQ(pair.rack_events.current_at, Instant::Never());
+}
+
 TEST(LinkSessionTest, ChangesComeTogetherWhileTheRackIsBehind) {
   Pair pair(5);
   pair.sink.auto_live = false;

@@ -1,4 +1,4 @@
-#include "controlplane/link/connections.h"
+#include "dataplane/link/connections.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -6,7 +6,7 @@
 #include <cstring>
 #include <utility>
 
-namespace slipway::region_link {
+namespace slipway::link {
 namespace {
 
 // Copies the fields out: sockaddr_storage holds either family.
@@ -100,4 +100,4 @@ void Connections::Shut(int fd, std::uint64_t serial) const {
   }
 }
 
-}  // namespace slipway::region_link
+}  // namespace slipway::link

@@ -11,7 +11,7 @@
 #include <string>
 #include <unordered_map>
 
-namespace slipway::region_link {
+namespace slipway::link {
 
 class Connections {
  public:
@@ -50,4 +50,4 @@ class Connections {
   std::unordered_map<std::string, std::size_t> half_open_;
 };
 
-}  // namespace slipway::region_link
+}  // namespace slipway::link

@@ -66,6 +66,8 @@ using Filled = std::expected<void, std::string>;
   return {};
 }
 
+[[nodiscard]] Filled FillNothing(const json::object& /*argument*/, DhcpAsk& /*ask*/) { return {}; }
+
 struct Topic {
   std::string_view name;
   AskKind kind;
@@ -73,11 +75,31 @@ struct Topic {
 };
 
 constexpr Topic kTopics[] = {
-    {"dhcp.explain", AskKind::kExplain, FillExplain},
-    {"lease.show", AskKind::kLease, FillAddress},
-    {"lease.release", AskKind::kRelease, FillAddress},
-    {"pool.usage", AskKind::kPools, FillPools},
+    {"dhcp.explain", AskKind::kExplain, FillExplain},  {"lease.show", AskKind::kLease, FillAddress},
+    {"lease.release", AskKind::kRelease, FillAddress}, {"pool.usage", AskKind::kPools, FillPools},
+    {"pair.show", AskKind::kPair, FillNothing},
 };
+
+[[nodiscard]] json::object WritePair(const service::PairService::Report& report) {
+  const lease::PairReport& pair = report.pair;
+  json::object out;
+  out["pair"] = report.setting.options.pair;
+  out["side"] = pair.side;
+  out["partner"] = json::string(report.setting.partner.view());
+  out["state"] = json::string(lease::ToString(pair.state));
+  out["in_state_seconds"] = pair.in_state.seconds();
+  out["serves"] = pair.serves;
+  out["in_session"] = pair.in_session;
+  out["partner_state"] = json::string(pair.in_session ? lease::ToString(pair.partner_state) : "");
+  out["mclt_seconds"] = pair.mclt.seconds();
+  out["wait_seconds"] = pair.wait.seconds();
+  if (pair.serves_for != Duration{INT64_MAX}) {
+    out["serves_for_seconds"] = std::max<std::int64_t>(0, pair.serves_for.seconds());
+  }
+  out["leases_untold"] = pair.untold;
+  out["term"] = report.setting.order.term;
+  return out;
+}
 
 [[nodiscard]] json::object Write(const DhcpAnswer& answer, WallTime wall) {
   json::object out;
@@ -100,6 +122,8 @@ constexpr Topic kTopics[] = {
     case AskKind::kLease:
     case AskKind::kRelease:
       return explain::ToJson(answer.lease, answer.detail, answer.now, wall);
+    case AskKind::kPair:
+      return WritePair(answer.pair);
     case AskKind::kPools:
       break;
   }
@@ -111,6 +135,13 @@ constexpr Topic kTopics[] = {
 }
 
 }  // namespace
+
+void QueryDesk::OnCurrent(Instant now) {
+  if (pair_box_ != nullptr) {
+    (void)pair_box_->from_region->Push(now);  // A full box has heard it.
+    pair_box_->from_region->Notify();
+  }
+}
 
 void QueryDesk::OnQuery(std::uint64_t id, std::string_view topic, std::string_view argument) {
   const auto* const found =

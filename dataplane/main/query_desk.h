@@ -9,6 +9,7 @@
 #include "dataplane/base/seams.h"
 #include "dataplane/link/rack_end.h"
 #include "dataplane/service/dhcp_desk.h"
+#include "dataplane/service/pair_box.h"
 
 namespace slipway::rack {
 
@@ -20,6 +21,9 @@ class QueryDesk final : public link::RackLinkObserver {
   // Before the link starts.
   void SetEnd(link::RackEnd* end) noexcept { end_ = end; }
 
+  // Likewise; told what the region says of the present.
+  void SetPairBox(service::PairBox* box) noexcept { pair_box_ = box; }
+
   // The link's end logs its own ups and downs.
   void OnEnrolled(link::RackId /*rack*/) override {}
 
@@ -27,6 +31,7 @@ class QueryDesk final : public link::RackLinkObserver {
 
   void OnDown(std::string_view /*reason*/) override {}
 
+  void OnCurrent(Instant now) override;
   void OnQuery(std::uint64_t id, std::string_view topic, std::string_view argument) override;
 
   // Control thread: when answers_fd is readable.
@@ -39,6 +44,7 @@ class QueryDesk final : public link::RackLinkObserver {
   service::DhcpDesk* dhcp_;
   Clock* clock_;
   link::RackEnd* end_ = nullptr;
+  service::PairBox* pair_box_ = nullptr;
   // Link thread. Ids of questions begin anew with each connection: what an older one asked is not
   // answered on this one.
   std::uint64_t session_ = 0;

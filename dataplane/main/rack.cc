@@ -21,10 +21,13 @@
 #include "dataplane/epoll/epoll_driver.h"
 #include "dataplane/journal/journal_thread.h"
 #include "dataplane/link/rack_end.h"
+#include "dataplane/link/rack_identity.h"
 #include "dataplane/main/admin_socket.h"
 #include "dataplane/main/fact_source.h"
 #include "dataplane/main/interface_monitor.h"
 #include "dataplane/main/journal_events.h"
+#include "dataplane/main/pair_link.h"
+#include "dataplane/main/pair_store.h"
 #include "dataplane/main/privileges.h"
 #include "dataplane/main/query_desk.h"
 #include "dataplane/main/rack_metrics.h"
@@ -189,7 +192,9 @@ struct Rack::Parts {
   std::vector<std::uint32_t> joined;  // interfaces that listen for solicitations
   int icmpv6_fd = -1;                 // the driver's
   int dhcp6_fd = -1;                  // likewise
+  bool journal_is_new = false;
   std::unique_ptr<journal::JournalThread> journal;
+  std::unique_ptr<PairStore> pair_store;
   std::unique_ptr<ShardSet> shards;
   std::unique_ptr<shard::Wake> wake;
   std::unique_ptr<JournalEvents> events;
@@ -200,6 +205,8 @@ struct Rack::Parts {
   std::unique_ptr<JournalFactSource> facts;
   std::unique_ptr<QueryDesk> queries;
   std::unique_ptr<link::RackEnd> link;
+  std::unique_ptr<PairMail> pair_mail;
+  std::unique_ptr<link::PairEnd> pair_end;
   std::unique_ptr<RackMetrics> metrics;
   std::unique_ptr<AdminSocket> admin;
   shard::OwnedFd signals;
@@ -212,6 +219,7 @@ struct Rack::Parts {
   [[nodiscard]] bool MakeJournal(std::unique_ptr<journal::Journal>& journal, RackFailure& failure);
   [[nodiscard]] bool RestoreLeases(journal::Journal& journal, RackFailure& failure);
   [[nodiscard]] bool MakeLink(RackFailure& failure);
+  [[nodiscard]] bool MakePairEnd(RackFailure& failure);
   [[nodiscard]] bool Launch(RackFailure& failure);
   void FollowInterfaces();
   void JoinRouters();
@@ -298,6 +306,7 @@ bool Rack::Parts::MakeJournal(std::unique_ptr<journal::Journal>& opened, RackFai
                               "; leases may be in it: mend the disk or restore state_dir");
   }
   opened = std::move(*made);
+  journal_is_new = report.created;
   log->Write(LogLevel::kInfo, "journal-open",
              std::to_string(report.records) + " records in " + std::to_string(report.segments) +
                  " segments" + (report.created ? "; it is new" : ""));
@@ -380,11 +389,13 @@ bool Rack::Parts::MakeShards(RackFailure& failure) {
   if (!uuid) {
     return Fails(failure, "dhcp6.uuid in state_dir cannot be used: " + Reason(uuid.error()));
   }
+  pair_store = std::make_unique<PairStore>(lock_disk.get(), &clock, &random);
   auto set =
       ShardSet::Create({.leases_max = static_cast<std::uint32_t>(values->Integer("leases_max")),
                         .probe_interval = Duration::Seconds(values->Integer("dhcp.probe_seconds")),
                         .token_key = *key,
-                        .server_uuid = *uuid},
+                        .server_uuid = *uuid,
+                        .pair = pair_store->Load(journal_is_new)},
                        std::move(seats), std::move(*sockets), clock, random);
   if (!set) {
     return Fails(failure, "the services cannot be made: " + Reason(set.error()));
@@ -428,12 +439,28 @@ bool Rack::Parts::MakeLink(RackFailure& failure) {
   }
   link = std::move(*made);
   queries->SetEnd(link.get());
+  queries->SetPairBox(shards->pair_box());
+  return MakePairEnd(failure);
+}
+
+bool Rack::Parts::MakePairEnd(RackFailure& failure) {
+  // The key by which the region knows the rack is the one that it gives to the partner.
+  const auto identity = link::RackIdentity::Load(values->Text("state_dir"));
+  if (!identity) {
+    return Fails(failure, "link.key in state_dir cannot be used: " + Reason(identity.error()));
+  }
+  pair_mail = std::make_unique<PairMail>(shards->pair_box());
+  pair_end = std::make_unique<link::PairEnd>(
+      link::PairEnd::Options{.key = identity->key,
+                             .message_bytes_max = lease::kPairMessageBytesMax},
+      pair_mail.get(), &clock, log);
   return true;
 }
 
 bool Rack::Parts::Launch(RackFailure& failure) {
   const std::string& socket_path = values->Text("admin_socket");
-  metrics = std::make_unique<RackMetrics>(shards.get(), journal.get(), link.get(), events.get());
+  metrics = std::make_unique<RackMetrics>(shards.get(), journal.get(), link.get(), pair_end.get(),
+                                          events.get());
   auto made = AdminSocket::Create(
       socket_path.empty() ? values->Text("state_dir") + "/rack.sock" : socket_path,
       [this](std::string_view path) { return metrics->Answer(path); });
@@ -450,6 +477,9 @@ bool Rack::Parts::Launch(RackFailure& failure) {
   shards->Start();
   if (const Result<void> started = link->Start(); !started) {
     return Fails(failure, "the link thread cannot start: " + Reason(started.error()));
+  }
+  if (const Result<void> started = pair_end->Start(); !started) {
+    return Fails(failure, "the pair link's thread cannot start: " + Reason(started.error()));
   }
   if (const Result<void> filtered = InstallSystemCallFilter(); !filtered) {
     return Fails(failure,
@@ -559,6 +589,7 @@ void Rack::Parts::WatchJournal() {
 void Rack::Parts::Pump() {
   config::SnapshotRef fresh;
   if (slot->Take(fresh)) {
+    pair_end->SetPeer(PairPeerOf(*fresh));
     publisher->SetSnapshot(std::move(fresh));
   }
   if (publisher->Pump()) {
@@ -580,7 +611,8 @@ bool Rack::Run(RackFailure& failure) {
       {.fd = parts.monitor->fd(), .events = POLLIN, .revents = 0},
       {.fd = parts.wake->fd(), .events = POLLIN, .revents = 0},
       {.fd = parts.journal->committed_fd(), .events = POLLIN, .revents = 0},
-      {.fd = parts.shards->desk()->answers_fd(), .events = POLLIN, .revents = 0}};
+      {.fd = parts.shards->desk()->answers_fd(), .events = POLLIN, .revents = 0},
+      {.fd = parts.shards->pair_box()->to_control->wake_fd(), .events = POLLIN, .revents = 0}};
   for (const service::ServingView* const hand_over : parts.shards->hand_overs()) {
     watched.push_back({.fd = hand_over->released_fd(), .events = POLLIN, .revents = 0});
   }
@@ -611,6 +643,7 @@ bool Rack::Run(RackFailure& failure) {
       parts.link->NotifyFacts();
     }
     parts.queries->PassAnswers();
+    parts.pair_store->Serve(*parts.shards->pair_box());
     parts.WatchJournal();
     parts.Pump();
     parts.events->Tick();
@@ -626,6 +659,9 @@ void Rack::Parts::Stop() {
   }
   if (link != nullptr) {
     link->Stop();
+  }
+  if (pair_end != nullptr) {
+    pair_end->Stop();
   }
   if (journal != nullptr) {
     journal->Stop();

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <iterator>
 
 #include "dataplane/shard/seal.h"
@@ -110,6 +111,52 @@ void WriteDhcp6(const ShardSet& shards, Exposition& out) {
   WriteDhcpService("dhcp6", shards.dhcp6(), out);
 }
 
+constexpr std::array kPairStates = {lease::PairState::kOff,         lease::PairState::kRecover,
+                                    lease::PairState::kRecoverWait, lease::PairState::kNormal,
+                                    lease::PairState::kInterrupted, lease::PairState::kPartnerDown};
+constexpr std::array<std::string_view, static_cast<std::size_t>(lease::PairReject::kCount)>
+    kPairRejects = {"malformed", "other_pair", "stale", "replayed", "gap", "unexpected"};
+
+void WritePair(const service::PairService& pair, const link::PairEndCounters& end,
+               Exposition& out) {
+  const auto states = [&out](std::uint64_t now) {
+    for (const lease::PairState state : kPairStates) {
+      out.Value("state", lease::ToString(state), static_cast<std::uint64_t>(state) == now ? 1 : 0);
+    }
+  };
+  out.Family("slipway_pair_state", "gauge", "1 for the state that the rack is in, of a pair.");
+  states(pair.counters().state.value());
+  out.Family("slipway_pair_partner_state", "gauge", "As the partner says; off: out of touch.");
+  states(pair.counters().partner_state.value());
+  const lease::PairCounters& core = pair.core().counters();
+  out.Family("slipway_pair_leases_total", "counter", "Leases that went between the racks.");
+  out.Value("way", "sent", core.leases_sent.value());
+  out.Value("way", "taken", core.leases_taken.value());
+  out.Value("way", "refused", core.leases_refused.value());
+  out.Family("slipway_pair_conflicts_total", "counter", "Addresses that both had promised.");
+  out.Value(core.conflicts.value());
+  out.Family("slipway_pair_sessions_total", "counter", "Sessions with the partner.");
+  out.Value("event", "begun", core.sessions.value());
+  out.Value("event", "reset", core.resets.value());
+  out.Family("slipway_pair_rejected_total", "counter", "Messages of the partner not taken.");
+  for (std::size_t i = 0; i < kPairRejects.size(); ++i) {
+    out.Value("reason", kPairRejects[i], core.rejected[i].value());
+  }
+  out.Value("reason", "no_room_in_journal", pair.counters().log_refused.value());
+  out.Family("slipway_pair_link_messages_total", "counter", "Messages of the pair link.");
+  out.Value("way", "received", end.received.value());
+  out.Value("way", "sent", end.sent.value());
+  out.Value("way", "not_sent", end.not_sent.value() + pair.counters().send_refused.value());
+  out.Value("way", "malformed", end.malformed.value());
+  out.Family("slipway_pair_link_connections_total", "counter", "Connections of the pair link.");
+  out.Value("result", "made", end.connections.value());
+  out.Value("result", "unknown_key", end.unknown_key.value());
+  out.Value("result", "handshake_failed", end.handshakes_failed.value());
+  out.Value("result", "refused", end.connections_refused.value());
+  out.Family("slipway_pair_link_up", "gauge", "1 while the partner is connected.");
+  out.Value(end.up.value());
+}
+
 void WriteFiles(const ShardSet& shards, Exposition& out) {
   const service::TftpCounters& tftp = shards.tftp().counters();
   out.Family("slipway_tftp_requests_total", "counter", "TFTP requests by what became of them.");
@@ -195,15 +242,18 @@ void RackMetrics::SetServing(config::Generation live, std::size_t links,
 
 AdminAnswer RackMetrics::Ready() const {
   const bool journal_fails = journal_->counters().failing.value() != 0;
+  const auto pair = static_cast<lease::PairState>(shards_->pair().counters().state.value());
+  const bool recovers =
+      pair == lease::PairState::kRecover || pair == lease::PairState::kRecoverWait;
   const std::scoped_lock lock(mutex_);
   const bool serving = live_ != config::Generation{};
-  const bool ready = serving && !journal_fails;
+  const bool ready = serving && !journal_fails && !recovers;
   return {.status = ready ? 200 : 503,
           .body = fmt::format("{}\nsnapshot: {}.{}\ninterfaces served: {}\nobjects missing: {}\n"
-                              "journal: {}\nregion: {}\n",
+                              "journal: {}\nregion: {}\npair: {}\n",
                               ready ? "ready" : "not ready", live_.epoch, live_.number, links_,
                               missing_objects_, journal_fails ? "cannot write" : "ok",
-                              link_->up() ? "connected" : "away")};
+                              link_->up() ? "connected" : "away", lease::ToString(pair))};
 }
 
 std::string RackMetrics::Metrics() const {
@@ -212,6 +262,7 @@ std::string RackMetrics::Metrics() const {
   out.Value("version", SLIPWAY_VERSION, 1);
   WriteDhcp(*shards_, out);
   WriteDhcp6(*shards_, out);
+  WritePair(shards_->pair(), pair_end_->counters(), out);
   WriteFiles(*shards_, out);
   WriteDrivers(*shards_, out);
   const journal::JournalCounters& journal = journal_->counters();

@@ -9,6 +9,7 @@
 
 #include "dataplane/config/snapshot.h"
 #include "dataplane/journal/journal_thread.h"
+#include "dataplane/link/pair_end.h"
 #include "dataplane/link/rack_end.h"
 #include "dataplane/main/admin_socket.h"
 #include "dataplane/main/journal_events.h"
@@ -20,13 +21,15 @@ class RackMetrics {
  public:
   // All outlive the metrics; only counters are read.
   RackMetrics(const ShardSet* shards, const journal::JournalThread* journal,
-              const link::RackEnd* link, const JournalEvents* events) noexcept
-      : shards_(shards), journal_(journal), link_(link), events_(events) {}
+              const link::RackEnd* link, const link::PairEnd* pair_end,
+              const JournalEvents* events) noexcept
+      : shards_(shards), journal_(journal), link_(link), pair_end_(pair_end), events_(events) {}
 
   // Control thread.
   void SetServing(config::Generation live, std::size_t links, std::size_t missing_objects);
 
-  // Admin thread. Ready means serving: a live snapshot and a journal that can write. Interfaces,
+  // Admin thread. Ready means serving: a live snapshot, a journal that can write, and as one of a
+  // pair of racks not in recover. Interfaces,
   // the region's link and missing objects are told, not required.
   [[nodiscard]] AdminAnswer Answer(std::string_view path) const;
 
@@ -37,6 +40,7 @@ class RackMetrics {
   const ShardSet* shards_;
   const journal::JournalThread* journal_;
   const link::RackEnd* link_;
+  const link::PairEnd* pair_end_;
   const JournalEvents* events_;
   mutable std::mutex mutex_;
   config::Generation live_;

@@ -40,13 +40,15 @@ Result<std::unique_ptr<ShardSet>> ShardSet::Create(const ShardSetOptions& option
 Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& sockets) {
   ShardSeat& seat = seats_.front();
   shard::Driver& driver = seat.shard->driver();
-  engine_ = std::make_unique<dhcp::Dhcp4Engine>(dhcp::EngineOptions{}, leases_.get());
   service::PeerSink* peers = book_.get();
   if (seats_.size() > 1) {
     peer_box_ = SLIP_TRY(service::PeerBox::Create(book_.get()));
     SLIP_TRY(peer_box_->Attach(seats_.back().shard->driver()));
     peers = peer_box_.get();
   }
+  SLIP_TRY(WirePair(options, peers));
+  engine_ = std::make_unique<dhcp::Dhcp4Engine>(dhcp::EngineOptions{.pair = pair_rules_.get()},
+                                                leases_.get());
   progress_box_ =
       SLIP_TRY(service::ShardBox<MacAddress>::Create(this, [](void* set, const MacAddress& mac) {
         static_cast<ShardSet*>(set)->OnProgress(mac);
@@ -62,7 +64,8 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
                                  .facts = seat.journal.get(),
                                  .peers = peers,
                                  .events = events_.front().get(),
-                                 .clock = &clock_});
+                                 .clock = &clock_,
+                                 .pair = pair_.get()});
   dhcp_ = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = seat.shard.get(),
                                   .raw_port = raw,
@@ -92,17 +95,43 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
                                               .leases = leases_.get(),
                                               .packets = packets_.get(),
                                               .facts = seat.journal.get(),
-                                              .clock = &clock_}));
+                                              .clock = &clock_,
+                                              .pair = pair_.get()}));
   SLIP_TRY(desk_->Attach(driver));
   fans_.front()->Add(dhcp_.get());
   fans_.front()->Add(desk_.get());
+  fans_.front()->Add(pair_.get());
+  // After the services: what they have logged in a turn goes to the partner at its end.
+  SLIP_TRY(pair_->Start());
   return seat.shard->AddHook(checkpoints_.get());
+}
+
+Result<void> ShardSet::WirePair(const ShardSetOptions& options, service::PeerSink* peers) {
+  ShardSeat& seat = seats_.front();
+  pair_rules_ = std::make_unique<lease::PairRules>(options.leases_max);
+  pair_random_ = std::make_unique<SeededRandom>(random_.U64());
+  pair_box_ = SLIP_TRY(service::PairBox::Create());
+  pair_ = std::make_unique<service::PairService>(
+      service::PairService::Parts{.shard = seat.shard.get(),
+                                  .serving = seat.serving.get(),
+                                  .leases = leases_.get(),
+                                  .rules = pair_rules_.get(),
+                                  .facts = seat.journal.get(),
+                                  .peers = peers,
+                                  .events = events_.front().get(),
+                                  .clock = &clock_,
+                                  .random = pair_random_.get(),
+                                  .box = pair_box_.get(),
+                                  .memory = options.pair});
+  return {};
 }
 
 Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& sockets) {
   ShardSeat& seat = seats_.front();
   engine6_ = std::make_unique<dhcp::Dhcp6Engine>(
-      dhcp::EngineOptions6{.server_id = dhcp::DuidFromUuid(options.server_uuid), .loops = {}},
+      dhcp::EngineOptions6{.server_id = dhcp::DuidFromUuid(options.server_uuid),
+                           .loops = {},
+                           .pair = pair_rules_.get()},
       leases_.get());
   dhcp6_ = std::make_unique<service::Dhcp6Service>(service::Dhcp6Service::Parts{
       .shard = seat.shard.get(), .shared = dhcp_shared_.get(), .engine = engine6_.get()});

@@ -24,6 +24,7 @@
 #include "dataplane/service/journal_port.h"
 #include "dataplane/service/machine_token.h"
 #include "dataplane/service/packet_log.h"
+#include "dataplane/service/pair_service.h"
 #include "dataplane/service/ra_service.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/service/shard_box.h"
@@ -45,6 +46,7 @@ struct ShardSetOptions {
   Duration probe_interval{};  // for foreign DHCP servers; 0: never
   service::TokenKey token_key{};
   config::Uuid server_uuid{};  // of the DHCPv6 server identifier
+  service::PairMemory pair;
 };
 
 // Passes the journal's answers on to HTTP.
@@ -83,6 +85,11 @@ class ShardSet {
   [[nodiscard]] bool failed() const noexcept { return failed_; }
 
   [[nodiscard]] std::vector<service::ServingView*> hand_overs() const;
+
+  // Between the DHCP shard, the pair link's thread and the control thread.
+  [[nodiscard]] service::PairBox* pair_box() noexcept { return pair_box_.get(); }
+
+  [[nodiscard]] const service::PairService& pair() const noexcept { return *pair_; }
 
   // Asked by the link thread, its answers taken by the control thread.
   [[nodiscard]] service::DhcpDesk* desk() noexcept { return desk_.get(); }
@@ -126,11 +133,12 @@ class ShardSet {
     }
 
    private:
-    FixedVector<service::FactListener*, 4> listeners_;
+    FixedVector<service::FactListener*, 8> listeners_;
   };
 
   ShardSet(std::vector<ShardSeat> seats, Clock& clock, Random& random);
   [[nodiscard]] Result<void> WireDhcp(const ShardSetOptions& options, RackSockets& sockets);
+  [[nodiscard]] Result<void> WirePair(const ShardSetOptions& options, service::PeerSink* peers);
   [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets);
 
   // The machine got further: its boot is no loop, by either protocol.
@@ -149,6 +157,10 @@ class ShardSet {
   std::vector<std::unique_ptr<service::FactEvents>> events_;  // one per seat
   // The DHCP shard's.
   std::unique_ptr<lease::LeaseTable> leases_;
+  std::unique_ptr<lease::PairRules> pair_rules_;
+  std::unique_ptr<Random> pair_random_;
+  std::unique_ptr<service::PairBox> pair_box_;
+  std::unique_ptr<service::PairService> pair_;
   std::unique_ptr<dhcp::Dhcp4Engine> engine_;
   std::unique_ptr<dhcp::Dhcp6Engine> engine6_;
   std::unique_ptr<service::PeerBox> peer_box_;

@@ -55,7 +55,7 @@ void Dhcp6Service::OnPacket(const shard::Packet& packet, const Serving& serving,
 void Dhcp6Service::Dispatch(std::uint32_t ifindex) {
   std::uint64_t position = 0;
   if (!effects_.record.empty() &&
-      !parts_.shared->Log(effects_.ticket.address, effects_.record, position)) {
+      !parts_.shared->log().Log(effects_.ticket.address, effects_.record, position)) {
     // Not logged, so not promised: the client asks again.
     counters_.dropped_queue_full.Add();
     return;
@@ -96,14 +96,14 @@ Sent Dhcp6Service::Transmit(const dhcp::Reply6& reply, std::uint32_t ifindex, By
   return sent;
 }
 
-void Dhcp6Service::OnDurable(std::uint64_t durable, Instant /*now*/) {
+void Dhcp6Service::OnDurable(std::uint64_t durable, Instant now) {
   durable_ = durable;
-  ReleaseDurable();
+  ReleaseDurable(now);
 }
 
 void Dhcp6Service::OnTurn(Instant now) {
   held_.OnTurn();
-  ReleaseDurable();
+  ReleaseDurable(now);
   const auto room = [this] { return !held_.full(); };
   const Serving* const serving = intake_.empty() ? nullptr : parts_.shared->Follow();
   if (serving != nullptr) {
@@ -115,9 +115,9 @@ void Dhcp6Service::OnTurn(Instant now) {
   intake_.EndTurn(room);
 }
 
-void Dhcp6Service::ReleaseDurable() {
+void Dhcp6Service::ReleaseDurable(Instant now) {
   const bool all = held_.Release(
-      durable_, parts_.shared->leases(),
+      durable_, parts_.shared->log(), now,
       [this](const Held& held) {
         const Sent sent = Transmit(held.reply, held.ifindex, held.bytes);
         counters_.dropped_send.Add(sent == Sent::kRefused ? 1 : 0);

@@ -59,7 +59,7 @@ class Dhcp6Service final : public shard::PacketHandler,
   void Dispatch(std::uint32_t ifindex);
   // `bytes` has the message, and is left alone until the driver's next turn has ended.
   [[nodiscard]] Sent Transmit(const dhcp::Reply6& reply, std::uint32_t ifindex, ByteSpan bytes);
-  void ReleaseDurable();
+  void ReleaseDurable(Instant now);
 
   Parts parts_;
   shard::PortId udp_port_ = 0;

@@ -16,7 +16,10 @@ constexpr std::uint16_t kClientPort = 68;
 
 DhcpDesk::DhcpDesk(const Parts& parts, std::unique_ptr<shard::Mailbox<DhcpAsk>> asks,
                    std::unique_ptr<shard::Mailbox<DhcpAnswer>> answers)
-    : parts_(parts), asks_(std::move(asks)), answers_(std::move(answers)) {}
+    : parts_(parts),
+      log_(parts.facts, parts.leases, parts.pair == nullptr ? nullptr : &parts.pair->core()),
+      asks_(std::move(asks)),
+      answers_(std::move(answers)) {}
 
 Result<std::unique_ptr<DhcpDesk>> DhcpDesk::Create(const Parts& parts) {
   auto asks = SLIP_TRY(shard::Mailbox<DhcpAsk>::Create(kAsksMax));
@@ -51,6 +54,9 @@ void DhcpDesk::Handle(const DhcpAsk& ask, Instant now) {
     Refuse(ErrorCode::kUnavailable, "the rack has no snapshot yet");
     return Send();
   }
+  if (parts_.pair != nullptr) {
+    parts_.pair->Follow();
+  }
   switch (ask.kind) {
     case AskKind::kExplain:
       Explain(ask, *serving, now);
@@ -63,6 +69,9 @@ void DhcpDesk::Handle(const DhcpAsk& ask, Instant now) {
       break;
     case AskKind::kPools:
       CountPools(ask, *serving);
+      break;
+    case AskKind::kPair:
+      ShowPair(now);
       break;
     case AskKind::kRelease:
       // Answered when its record is durable.
@@ -177,8 +186,7 @@ void DhcpDesk::Release(const DhcpAsk& ask, Instant now) {
     return Send();
   }
   std::uint64_t position = 0;
-  if (!parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(ask.address),
-                            effects_.record, position)) {
+  if (!log_.Log(ask.address, effects_.record, position)) {
     Refuse(ErrorCode::kFull, "the lease has ended, but may come back in a crash: ask again");
     return Send();
   }
@@ -211,6 +219,13 @@ void DhcpDesk::CountPools(const DhcpAsk& ask, const Serving& serving) {
           {.subnet = subnet.id, .counts = parts_.leases->CountsOf(subnet.id)});
     }
   }
+}
+
+void DhcpDesk::ShowPair(Instant now) {
+  if (parts_.pair == nullptr || parts_.pair->core().state() == lease::PairState::kOff) {
+    return Refuse(ErrorCode::kNotFound, "this rack is in no pair");
+  }
+  answer_.pair = parts_.pair->Describe(now);
 }
 
 void DhcpDesk::Refuse(ErrorCode code, std::string_view problem) noexcept {

@@ -15,7 +15,9 @@
 #include "dataplane/dhcp/trace.h"
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/service/fact_port.h"
+#include "dataplane/service/lease_log.h"
 #include "dataplane/service/packet_log.h"
+#include "dataplane/service/pair_service.h"
 #include "dataplane/service/serving.h"
 #include "dataplane/shard/driver.h"
 #include "dataplane/shard/mailbox.h"
@@ -33,6 +35,7 @@ enum class AskKind : std::uint8_t {
   kLease,        // the entry of `address`
   kRelease,      // end the lease of `address`: answered when that is on disk
   kPools,        // all pools, or the one of `subnet`
+  kPair,         // the pair of racks that this one is in
 };
 
 struct DhcpAsk {
@@ -72,6 +75,8 @@ struct DhcpAnswer {
   Instant now;
   // kPools
   FixedVector<PoolRow, limits::kSubnetsMax> pools;
+  // kPair
+  PairService::Report pair;
 };
 
 // Ask belongs to one asking thread, TakeAnswers to one answering thread, the rest to the shard.
@@ -84,6 +89,7 @@ class DhcpDesk final : public shard::WatchHandler, public FactListener {
     const PacketLog* packets = nullptr;
     FactPort* facts = nullptr;
     Clock* clock = nullptr;
+    PairService* pair = nullptr;  // nullptr: this rack is alone
   };
 
   [[nodiscard]] static Result<std::unique_ptr<DhcpDesk>> Create(const Parts& parts);
@@ -130,11 +136,13 @@ class DhcpDesk final : public shard::WatchHandler, public FactListener {
   void ShowLease(IpAddress address, Instant now);
   void Release(const DhcpAsk& ask, Instant now);
   void CountPools(const DhcpAsk& ask, const Serving& serving);
+  void ShowPair(Instant now);
   void Refuse(ErrorCode code, std::string_view problem) noexcept;
   void Send();
   [[nodiscard]] lease::Now ReadNow(Instant now) const;
 
   Parts parts_;
+  LeaseLog log_;
   std::unique_ptr<shard::Mailbox<DhcpAsk>> asks_;
   std::unique_ptr<shard::Mailbox<DhcpAnswer>> answers_;
   DhcpAnswer answer_;  // under construction

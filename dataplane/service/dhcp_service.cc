@@ -65,7 +65,7 @@ void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, cons
 void DhcpService::Dispatch(shard::PortId port, const ServedLink& link) {
   std::uint64_t position = 0;
   if (!effects_.record.empty() &&
-      !parts_.shared->Log(effects_.ticket.address, effects_.record, position)) {
+      !parts_.shared->log().Log(effects_.ticket.address, effects_.record, position)) {
     // Not logged, so not promised: the client asks again.
     counters_.dropped_queue_full.Add();
     return;
@@ -168,7 +168,7 @@ void DhcpService::OnArpReplies(std::span<shard::Packet> packets, Instant now) {
     parts_.shared->events().Report(EventCode::kAddressConflict, ToText(reply->sender),
                                    ToText(reply->sender_mac));
     std::uint64_t ignored = 0;
-    if (!parts_.shared->Log(effects_.ticket.address, effects_.record, ignored)) {
+    if (!parts_.shared->log().Log(effects_.ticket.address, effects_.record, ignored)) {
       counters_.dropped_queue_full.Add();
     }
   }
@@ -187,14 +187,14 @@ void DhcpService::TellPeers(const ServedLink& link) {
   }
 }
 
-void DhcpService::OnDurable(std::uint64_t durable, Instant /*now*/) {
+void DhcpService::OnDurable(std::uint64_t durable, Instant now) {
   durable_ = durable;
-  ReleaseDurable();
+  ReleaseDurable(now);
 }
 
 void DhcpService::OnTurn(Instant now) {
   held_.OnTurn();
-  ReleaseDurable();
+  ReleaseDurable(now);
   const auto room = [this] { return !held_.full(); };
   const Serving* const serving = intake_.empty() ? nullptr : parts_.shared->Follow();
   if (serving != nullptr) {
@@ -206,9 +206,9 @@ void DhcpService::OnTurn(Instant now) {
   intake_.EndTurn(room);
 }
 
-void DhcpService::ReleaseDurable() {
+void DhcpService::ReleaseDurable(Instant now) {
   const bool all = held_.Release(
-      durable_, parts_.shared->leases(),
+      durable_, parts_.shared->log(), now,
       [this](Held& held) {
         const Sent sent = Transmit(held.envelope, held.bytes);
         counters_.dropped_send.Add(sent == Sent::kRefused ? 1 : 0);
@@ -236,7 +236,7 @@ void DhcpService::Expire(const lease::Now& now) {
   for (std::uint32_t i = 0; i < kExpiriesPerTickMax && !parts_.shared->failing(); ++i) {
     std::uint64_t ignored = 0;
     if (!parts_.engine->ExpireOne(now, effects_) ||
-        !parts_.shared->Log(effects_.ticket.address, effects_.record, ignored)) {
+        !parts_.shared->log().Log(effects_.ticket.address, effects_.record, ignored)) {
       break;
     }
   }

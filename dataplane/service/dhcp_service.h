@@ -100,7 +100,7 @@ class DhcpService final : public shard::PacketHandler,
   // `bytes` has the reply's message behind the room for headers, and is left alone until the
   // driver's next turn has ended.
   [[nodiscard]] Sent Transmit(const Envelope& envelope, MutableByteSpan bytes);
-  void ReleaseDurable();
+  void ReleaseDurable(Instant now);
   void Expire(const lease::Now& now);
   void Maintain(const Serving& serving);
   void ProbeForeign(const Serving& serving, Instant now);

@@ -13,6 +13,8 @@
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/service/address_book.h"
 #include "dataplane/service/fact_port.h"
+#include "dataplane/service/lease_log.h"
+#include "dataplane/service/pair_service.h"
 #include "dataplane/service/rack_event.h"
 #include "dataplane/service/serving.h"
 
@@ -38,10 +40,13 @@ class DhcpShared {
     PeerSink* peers = nullptr;
     EventSink* events = nullptr;
     Clock* clock = nullptr;
+    PairService* pair = nullptr;  // nullptr: this rack is alone
   };
 
   // All parts outlive this.
-  explicit DhcpShared(const Parts& parts) : parts_(parts) {}
+  explicit DhcpShared(const Parts& parts)
+      : parts_(parts),
+        log_(parts.facts, parts.leases, parts.pair == nullptr ? nullptr : &parts.pair->core()) {}
 
   // The snapshot to answer from, with the lease table brought up to it; null if there is none yet.
   [[nodiscard]] const Serving* Follow() {
@@ -52,18 +57,17 @@ class DhcpShared {
     if (generation_ != parts_.serving->generation()) {
       generation_ = parts_.serving->generation();
       (void)parts_.leases->Rebuild(*serving->snapshot);
+      if (parts_.pair != nullptr) {
+        parts_.pair->Follow();
+      }
     }
     return serving;
   }
 
   [[nodiscard]] lease::Now ReadNow(Instant now);
 
-  // A lease's record on its way to the disk. False if the journal's queue is full: not logged, so
-  // not to be promised.
-  [[nodiscard]] bool Log(const IpAddress& address, ByteSpan record, std::uint64_t& position) {
-    return parts_.facts->Submit(schema::FactClass::Lease, lease::JournalKey(address), record,
-                                position);
-  }
+  // The way of a lease's record to the disk, and what becomes of a reply that waits for it.
+  [[nodiscard]] LeaseLog& log() noexcept { return log_; }
 
   // The journal cannot write at present: promise nothing.
   [[nodiscard]] bool failing() const noexcept { return parts_.facts->failing(); }
@@ -84,6 +88,7 @@ class DhcpShared {
 
  private:
   Parts parts_;
+  LeaseLog log_;
   std::uint64_t generation_ = 0;  // of the hand-over that the lease table follows
   bool wall_asked_once_ = false;
   bool wall_synchronised_ = false;  // as of wall_asked_: too dear to ask for each batch

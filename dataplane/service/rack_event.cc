@@ -30,6 +30,13 @@ constexpr std::array<CodeRow, static_cast<std::size_t>(EventCode::kCount)> kCode
     {EventCode::kForeignDhcpServer, "foreign-dhcp-server", LogLevel::kWarn},
     {EventCode::kPoolUsage, "pool-usage", LogLevel::kWarn},
     {EventCode::kAddressConflict, "address-conflict", LogLevel::kWarn},
+    {EventCode::kPairRecover, "pair-state-recover", LogLevel::kWarn},
+    {EventCode::kPairRecoverWait, "pair-state-recover-wait", LogLevel::kWarn},
+    {EventCode::kPairNormal, "pair-state-normal", LogLevel::kInfo},
+    {EventCode::kPairInterrupted, "pair-state-interrupted", LogLevel::kWarn},
+    {EventCode::kPairPartnerDown, "pair-state-partner-down", LogLevel::kWarn},
+    {EventCode::kPairEnded, "pair-state-off", LogLevel::kInfo},
+    {EventCode::kPairConflict, "pair-conflict", LogLevel::kError},
 }};
 
 constexpr bool RowsAreInOrder() {

@@ -35,6 +35,14 @@ enum class EventCode : std::uint8_t {
   kForeignDhcpServer,
   kPoolUsage,
   kAddressConflict,
+  // Of a pair of racks: the states that it comes to, by which people know them.
+  kPairRecover,
+  kPairRecoverWait,
+  kPairNormal,
+  kPairInterrupted,
+  kPairPartnerDown,
+  kPairEnded,
+  kPairConflict,
   kCount,
 };
 

@@ -9,7 +9,7 @@
 #include "dataplane/base/check.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/dhcp/engine.h"
-#include "dataplane/lease/lease_table.h"
+#include "dataplane/service/lease_log.h"
 #include "dataplane/shard/driver.h"
 
 namespace slipway::service {
@@ -31,7 +31,7 @@ template <typename Send>
 
 struct WaitingCounters {
   Counter waiting;        // now
-  Counter dropped_stale;  // the binding moved on while its reply waited
+  Counter dropped_stale;  // the binding moved on while its reply waited, or the partner has it
 };
 
 // `Entry` has `position` and `ticket` of its record. Thread: the shard's. Memory: all in the
@@ -59,9 +59,10 @@ class WaitingReplies {
   // Everything before position `durable` is on disk: `send(entry)` says what became of a reply.
   // False if the driver was full: that reply and all behind it stay. A reply whose binding has
   // moved on meanwhile (released, or asked for again) would promise what is no longer so: it is
-  // dropped and counted. `durable_now(ticket)` hears of each record.
+  // dropped and counted. One that waits for the partner's disk too holds up those behind it, which
+  // wait for the same. `durable_now(ticket)` hears of each record.
   template <typename Send, typename DurableNow>
-  [[nodiscard]] bool Release(std::uint64_t durable, const lease::LeaseTable& leases, Send send,
+  [[nodiscard]] bool Release(std::uint64_t durable, const LeaseLog& log, Instant now, Send send,
                              DurableNow durable_now) {
     bool all = true;
     while (count_ > 0) {
@@ -69,9 +70,11 @@ class WaitingReplies {
       if (entry.position >= durable) {
         break;
       }
-      // Each change of a binding has a version of its own.
-      const lease::Lease* const lease = leases.ByAddress(entry.ticket.address);
-      if (lease == nullptr || lease->version != entry.ticket.version) {
+      const LeaseLog::Leave leave = log.MayLeave(entry.ticket, now);
+      if (leave == LeaseLog::Leave::kWait) {
+        break;
+      }
+      if (leave == LeaseLog::Leave::kDrop) {
         counters_.dropped_stale.Add();
       } else if (send(entry) == Sent::kFull) {
         all = false;

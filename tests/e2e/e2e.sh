@@ -28,7 +28,7 @@ check() {
 # What helps to understand a failure.
 e2e_evidence() {
   local file
-  for file in "$lab"/region.log "$lab"/rack.log "$lab"/vm-*.log "$lab"/vm-*.console; do
+  for file in "$lab"/region.log "$lab"/rack*.log "$lab"/vm-*.log "$lab"/vm-*.console; do
     [ -s "$file" ] || continue
     echo "---- the end of $file"
     tail -c 3000 "$file" | tr -d '\r' | tail -15

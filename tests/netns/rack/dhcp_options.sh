@@ -115,11 +115,9 @@ exit 0
 END
 chmod 0755 "$lab/dhclient6.sh"
 cat > "$lab/dhclient6.conf" <<'END'
-option dhcp6.timezone code 41 = text;
-option dhcp6.aftr code 64 = string;
 option dhcp6.own code 1000 = string;
-send dhcp6.vendor-class 343 5 "rack7";
-also request dhcp6.timezone, dhcp6.own, dhcp6.bootfile-param, dhcp6.sntp-servers;
+option dhcp6.more code 1001 = string;
+also request dhcp6.new-posix-timezone, dhcp6.own, dhcp6.bootfile-param, dhcp6.sntp-servers;
 END
 # lease6_from: one exchange under a new identity of the same interface.
 lease6_from() {
@@ -137,20 +135,22 @@ option6() { option --family v6 "$@"; }
 has_link_local() { ip -n "$ns_segment" -6 address show dev client0 scope link | grep inet6 |
   grep -qv tentative; }
 
+check "IPv6 on the client's interface" $in_segment sysctl --quiet --write \
+  net.ipv6.conf.client0.disable_ipv6=0
 check "a link-local address" wait_for 10 has_link_local
 check "an address for the rack" ip -n "$ns_rack" address add 2001:db8:77::1/64 dev machines0 nodad
 check "an IPv6 network" live subnet create machines6 --vlan machines --cidr 2001:db8:77::/64
 check "with a pool" live range create --subnet machines6 --kind dynamic \
   --first 2001:db8:77::1:0:0 --last 2001:db8:77::1:ffff:ffff
 check "for all: a time zone" option6 --option posix-timezone --value CET-1CEST
-check "the client gets it" gets6 timezone CET-1CEST
+check "the client gets it" gets6 new_posix_timezone CET-1CEST
 check "on the VLAN: another" option6 --option posix-timezone --value UTC0 --vlan machines
-check "the client gets that" gets6 timezone UTC0
-check "a class by vendor class" live dhcp-class create racks --vendor-class rack
+check "the client gets that" gets6 new_posix_timezone UTC0
+check "a class by MAC" live dhcp-class create racks --mac-prefix 52:54:00:55
 check "with another" option6 --option posix-timezone --value EST5 --class racks
-check "the client is in it" gets6 timezone EST5
+check "the client is in it" gets6 new_posix_timezone EST5
 check "none for the machine" option6 --option posix-timezone --suppress true --machine node7
-check "and it is gone" gets6_no timezone
+check "and it is gone" gets6_no new_posix_timezone
 check "boot file parameters" option6 --option boot-file-parameters --value '"quiet", "root=x"' \
   --machine node7
 check "arrive" gets6 bootfile_param '0:5:71:75:69:65:74:0:6:72:6f:6f:74:3d:78'
@@ -159,11 +159,12 @@ check "arrives as it was written" gets6 own 1:2:ff
 check "time servers" option6 --option sntp-servers --value '2001:db8:77::8, 2001:db8:77::9' \
   --vlan machines
 check "arrive" gets6 sntp_servers '2001:db8:77::8 2001:db8:77::9'
-check "not asked for" gets6_no aftr
-check "but always" option6 --option aftr-name --value aftr.example --always true --vlan machines
-check "arrives" gets6 aftr 4:61:66:74:72:7:65:78:61:6d:70:6c:65:0
+check "not asked for" option6 --option 1001 --value 0xaa --vlan machines
+check "does not arrive" gets6_no more
+check "but always" live dhcp-option set "$(id_of vlan 1001)" --always true
+check "it does" gets6 more aa
 shown6() {
-  [ "$(slipway -o json dhcp options node7 --family v6 --vendor-class rack7 | jq --raw-output \
+  [ "$(slipway -o json dhcp options node7 --family v6 | jq --raw-output \
     ".items[] | select(.code == $1 and .state == \"$2\") | .of_name")" = "$3" ]
 }
 check "the command line shows the same set" shown6 60 effective node7

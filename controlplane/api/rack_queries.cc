@@ -24,9 +24,9 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::array<std::string_view, 14> kQuestionFields = {
-    "type",      "mac",    "arch",  "vendor_class",   "user_class", "client_id", "ciaddr",
-    "requested", "server", "relay", "link_selection", "interface",  "vlan",      "last"};
+constexpr std::array<std::string_view, 16> kQuestionFields = {
+    "family", "type",      "mac",    "arch",  "vendor_class",   "user_class", "client_id", "duid",
+    "ciaddr", "requested", "server", "relay", "link_selection", "interface",  "vlan",      "last"};
 constexpr std::size_t kLeasesPerMac = 8;
 
 void SendJson(Responder& responder, const json::value& body) {

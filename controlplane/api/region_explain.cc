@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/dhcp/engine.h"
+#include "dataplane/dhcp/engine6.h"
 #include "dataplane/explain/answer_json.h"
 #include "dataplane/lease/lease_table.h"
 
@@ -21,6 +22,7 @@ constexpr std::uint16_t kClientPort = 68;
 [[nodiscard]] const config::ServedInterfaceRecord* FindServed(const config::Snapshot& snapshot,
                                                               const explain::AskedPacket& asked) {
   const auto all = snapshot.served_interfaces();
+  const bool v6 = asked.family == config::Family::kV6;
   const config::InterfaceRecord* const known = snapshot.InterfaceByMac(asked.question.mac);
   const config::RecordId vlan = asked.vlan != 0 ? asked.vlan : (known == nullptr ? 0 : known->vlan);
   const auto found = std::ranges::find_if(all, [&](const config::ServedInterfaceRecord& served) {
@@ -31,17 +33,20 @@ constexpr std::uint16_t kClientPort = 68;
     return &*found;
   }
   const bool said = !asked.interface.empty() || asked.vlan != 0;
-  const bool any = all.size() == 1 || (!all.empty() && !asked.question.relay.is_any());
+  const bool relayed = v6 ? !asked.question6.relay.is_any() : !asked.question.relay.is_any();
+  const bool any = all.size() == 1 || (!all.empty() && relayed);
   return said || !any ? nullptr : &all.front();
 }
 
 [[nodiscard]] std::vector<IpAddress> AddressesOf(const RackLinkStatus& status,
-                                                 std::string_view interface) {
+                                                 std::string_view interface,
+                                                 config::Family family) {
   std::vector<IpAddress> addresses;
   for (const RackLinkStatus::Interface& row : status.interfaces) {
     for (const std::string& text : row.addresses) {
       const auto prefix = IpPrefix::Parse(text);
-      if (row.name == interface && prefix && prefix->address.is_v4()) {
+      if (row.name == interface && prefix &&
+          prefix->address.is_v4() == (family == config::Family::kV4)) {
         addresses.push_back(prefix->address);
       }
     }
@@ -49,16 +54,58 @@ constexpr std::uint16_t kClientPort = 68;
   return addresses;
 }
 
-[[nodiscard]] Ipv4Address AddressNear(const config::Snapshot& snapshot, Ipv4Address source,
-                                      const std::vector<IpAddress>& local) {
+[[nodiscard]] IpAddress AddressNear(const config::Snapshot& snapshot, const IpAddress& source,
+                                    const std::vector<IpAddress>& local) {
   for (const config::SubnetRecord& subnet : snapshot.subnets()) {
     for (const IpAddress& address : local) {
       if (subnet.prefix.Contains(source) && subnet.prefix.Contains(address)) {
-        return address.v4();
+        return address;
       }
     }
   }
-  return local.empty() ? Ipv4Address{} : local.front().v4();
+  return local.empty() ? IpAddress{} : local.front();
+}
+
+// The rack's own DUID is not known here; one that the packet names all the same.
+constexpr config::Uuid kAnyUuid{};
+
+[[nodiscard]] std::expected<boost::json::object, std::string> Explain6(
+    const config::Snapshot& snapshot, const config::ServedInterfaceRecord& served,
+    const std::vector<IpAddress>& local, const explain::AskedPacket& asked) {
+  const dhcp::Duid server = dhcp::DuidFromUuid(kAnyUuid);
+  dhcp::Question6 question = asked.question6;
+  question.server = server;
+  const bool relayed = !question.relay.is_any();
+  const Ipv6Address source = dhcp::SourceOf(question);
+  const dhcp::ReceiveContext6 context{
+      .ifindex = 1,
+      .vlan = snapshot.VlanById(served.vlan),
+      .local_addresses = {local.data(), local.size()},
+      .link_local = {},
+      .source = source,
+      .source_port = relayed ? dhcp::kServerPort6 : dhcp::kClientPort6,
+      .destination = relayed ? AddressNear(snapshot, source, local).v6() : dhcp::kAllDhcpServers};
+  lease::LeaseTable table({.leases_max = kLeases});
+  (void)table.Rebuild(snapshot);
+  const auto engine = std::make_unique<dhcp::Dhcp6Engine>(
+      dhcp::EngineOptions6{.server_id = server, .loops = {}}, &table);
+  std::array<std::byte, dhcp::kMessageBytesMin> packet{};
+  std::array<std::byte, dhcp::kMessage6BytesMax> reply{};
+  const auto bytes = dhcp::EncodeQuestion6(packet, question);
+  if (!bytes) {
+    return std::unexpected("the packet would be too large");
+  }
+  dhcp::Effects6 effects;
+  const auto trace = std::make_unique<dhcp::DecisionTrace>();
+  engine->Explain(ByteSpan(packet).first(*bytes), context, snapshot, lease::Now{}, reply, effects,
+                  *trace);
+  return explain::ToJson(explain::Explained{.interface = served.name.view(),
+                                            .packet = ByteSpan(packet).first(*bytes),
+                                            .family = config::Family::kV6,
+                                            .reason6 = effects.reason,
+                                            .reply6 = effects.reply,
+                                            .mac = effects.mac,
+                                            .trace = trace.get()});
 }
 
 }  // namespace
@@ -75,17 +122,20 @@ std::expected<boost::json::object, std::string> ExplainWithoutLeases(
         "it cannot be told on which interface of the rack the packet is heard: say the interface "
         "or the VLAN");
   }
-  const std::vector<IpAddress> local = AddressesOf(status, served->name.view());
+  const std::vector<IpAddress> local = AddressesOf(status, served->name.view(), asked.family);
+  if (asked.family == config::Family::kV6) {
+    return Explain6(*snapshot, *served, local, asked);
+  }
   const dhcp::Question& question = asked.question;
   const Ipv4Address source = question.relay.is_any() ? question.ciaddr : question.relay;
-  const dhcp::ReceiveContext context{.ifindex = 1,
-                                     .vlan = snapshot->VlanById(served->vlan),
-                                     .local_addresses = {local.data(), local.size()},
-                                     .source = source,
-                                     .source_port = source.is_any() ? kClientPort : kServerPort,
-                                     .destination = source.is_any()
-                                                        ? Ipv4Address{0xFFFF'FFFF}
-                                                        : AddressNear(*snapshot, source, local)};
+  const dhcp::ReceiveContext context{
+      .ifindex = 1,
+      .vlan = snapshot->VlanById(served->vlan),
+      .local_addresses = {local.data(), local.size()},
+      .source = source,
+      .source_port = source.is_any() ? kClientPort : kServerPort,
+      .destination =
+          source.is_any() ? Ipv4Address{0xFFFF'FFFF} : AddressNear(*snapshot, source, local).v4()};
   lease::LeaseTable table({.leases_max = kLeases});
   (void)table.Rebuild(*snapshot);
   const auto engine = std::make_unique<dhcp::Dhcp4Engine>(dhcp::EngineOptions{}, &table);

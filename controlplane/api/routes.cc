@@ -35,7 +35,7 @@ constexpr Route kRoutes[] = {
      HandlePools},
     {kGet, "/v1/dhcp/explain", kAdmin, 0,
      "What a rack would answer to a client's packet, and by which rules; nothing changes",
-     "mac type arch vendor_class user_class client_id ciaddr requested server relay "
+     "family mac duid type arch vendor_class user_class client_id ciaddr requested server relay "
      "link_selection interface vlan last rack without_leases",
      HandleExplain},
     {kPost, "/v1/bulk", kAdmin, kBulkBytesMax,

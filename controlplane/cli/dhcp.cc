@@ -3,6 +3,7 @@
 #include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -98,8 +99,9 @@ void PrintRules(const Context& context, const std::vector<json::object>& rules) 
 
 std::string ExplainHead(const json::object& answer) {
   const std::string kind = TextAt(answer, "answer");
-  std::string text =
-      fmt::format("packet  {} of {}", TextAt(answer, "packet.type"), TextAt(answer, "packet.mac"));
+  const std::string mac = TextAt(answer, "packet.mac");
+  const std::string who = mac == "-" ? "duid " + TextAt(answer, "packet.duid") : mac;
+  std::string text = fmt::format("packet  {} of {}", TextAt(answer, "packet.type"), who);
   if (TextAt(answer, "packet.relay") != "-") {
     text += " by relay " + TextAt(answer, "packet.relay");
   }
@@ -130,6 +132,13 @@ std::string ExplainHead(const json::object& answer) {
 }
 
 Done ExplainCommand(Context& context, const ExplainRequest& request) {
+  const bool named = std::ranges::any_of(request.fields, [](const auto& field) {
+    return (field.first == "mac" || field.first == "duid") && !field.second.empty();
+  });
+  if (!named) {
+    return std::unexpected(Failure{.code = ExitCode::kUsage,
+                                   .message = "which client? Give --mac, or --duid of DHCPv6"});
+  }
   std::vector<std::pair<std::string, std::string>> given(request.fields.begin(),
                                                          request.fields.end());
   given.emplace_back("last", request.last ? "1" : "");

@@ -310,15 +310,19 @@ class Commands {
     ExplainRequest& request = NewInputs().explain;
     const std::pair<const char*, const char*> fields[] = {
         {"mac", "MAC of the client"},
-        {"type", "discover (default), request, inform, release, decline or bootp"},
+        {"family", "v4 (default) or v6"},
+        {"duid", "DUID of a DHCPv6 client in hex, instead of the MAC or beside it"},
+        {"type",
+         "discover (default), request, inform, release, decline or bootp; of v6 solicit (default), "
+         "request, renew, rebind, confirm, release, decline or information-request"},
         {"arch", "Architecture: a code of option 93, or a name such as x64-uefi"},
         {"vendor-class", "Option 60; without it, what firmware of the architecture says"},
         {"user-class", "Option 77, such as iPXE"},
         {"client-id", "Option 61 in hex, its type byte included"},
         {"ciaddr", "The address that the client has already"},
-        {"requested", "The address that it asks for (option 50)"},
+        {"requested", "The address that it asks for (option 50; of v6: or has)"},
         {"server", "The server that it names (option 54)"},
-        {"relay", "The relay that it came through (giaddr)"},
+        {"relay", "The relay that it came through (giaddr; of v6 its link-address)"},
         {"link-selection", "The link that the relay names (option 82.5)"},
         {"interface", "The rack's interface on which it is heard"},
         {"vlan", "The VLAN on which it is heard, id or name"},
@@ -329,9 +333,7 @@ class Commands {
         c = c == '-' ? '_' : c;
       }
       auto& field = request.fields.emplace_back(std::move(parameter), std::string());
-      CLI::Option* const option =
-          verb->add_option(std::string("--") + name, field.second, std::string(help));
-      option->required(std::string_view(name) == "mac");
+      verb->add_option(std::string("--") + name, field.second, std::string(help));
     }
     verb->add_flag("--last", request.last, "The last packet of the MAC as it came");
     verb->add_flag("--without-leases", request.without_leases,

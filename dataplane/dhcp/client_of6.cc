@@ -34,28 +34,6 @@ MacAddress MacOfRelay(ByteSpan value) {
   return reader.U16() == kHardwareEthernet6 ? MacOf(reader.Rest()) : MacAddress{};
 }
 
-// RFC 4291 appendix A: the interface id that is made of a MAC.
-MacAddress MacOfEui64(const Ipv6Address& address) {
-  const auto& octets = address.octets;
-  if (!address.is_link_local() || octets[11] != 0xFF || octets[12] != 0xFE) {
-    return {};
-  }
-  return Usable({{static_cast<std::uint8_t>(octets[8] ^ 2), octets[9], octets[10], octets[13],
-                  octets[14], octets[15]}});
-}
-
-// RFC 8415 11.2 and 11.4.
-MacAddress MacOfDuid(ByteSpan duid) {
-  WireReader reader(duid);
-  const std::uint16_t type = reader.U16();
-  if ((type != kDuidLinkLayer && type != kDuidLinkLayerTime) ||
-      reader.U16() != kHardwareEthernet6) {
-    return {};
-  }
-  reader.Skip(type == kDuidLinkLayerTime ? 4 : 0);
-  return MacOf(reader.Rest());
-}
-
 // The DUID with the IAID: what RFC 8415 knows a lease by.
 struct Association {
   std::array<std::byte, kDuidBytesMax + kIaidBytes> bytes{};
@@ -100,23 +78,11 @@ void FindKey(Exchange& exchange, const lease::LeaseTable& leases) {
   lease::Client& client = exchange.client;
   client.vlan = exchange.vlan->id;
   (void)exchange.detail.client_id.Assign(association.view());
-  Ipv6Address source = exchange.context.source;
-  if (message.relayed()) {
-    const RelayHop& nearest = message.relays[message.relays.size() - 1];
-    client.mac = MacOfRelay(nearest.client_address);
-    source = nearest.peer;
-  }
-  if (client.mac.is_zero()) {
-    client.mac = MacOfEui64(source);
-  }
-  const bool seen = !client.mac.is_zero();
-  if (!seen) {
-    client.mac = MacOfDuid(duid);
-  }
+  const ShownMac shown = FindShownMac(message, exchange.context.source);
+  client.mac = shown.mac;
   client.key =
       client.mac.is_zero() ? by_id : lease::ClientKey::FromMac(client.mac, lease::Family::kV6);
-  if (!seen && !client.mac.is_zero() &&
-      IsOtherInterface(leases, client, by_id, association.view())) {
+  if (shown.by_duid && IsOtherInterface(leases, client, by_id, association.view())) {
     client.key = by_id;
     client.mac = {};
   }
@@ -157,6 +123,42 @@ config::HostName ReadHostName(const Message6& message) {
 
 }  // namespace
 
+MacAddress MacOfEui64(const Ipv6Address& address) noexcept {
+  const auto& octets = address.octets;
+  if (!address.is_link_local() || octets[11] != 0xFF || octets[12] != 0xFE) {
+    return {};
+  }
+  return Usable({{static_cast<std::uint8_t>(octets[8] ^ 2), octets[9], octets[10], octets[13],
+                  octets[14], octets[15]}});
+}
+
+MacAddress MacOfDuid(ByteSpan duid) noexcept {
+  WireReader reader(duid);
+  const std::uint16_t type = reader.U16();
+  if ((type != kDuidLinkLayer && type != kDuidLinkLayerTime) ||
+      reader.U16() != kHardwareEthernet6) {
+    return {};
+  }
+  reader.Skip(type == kDuidLinkLayerTime ? 4 : 0);
+  return MacOf(reader.Rest());
+}
+
+ShownMac FindShownMac(const Message6& message, const Ipv6Address& source) noexcept {
+  MacAddress mac;
+  if (message.relayed()) {
+    const RelayHop& nearest = message.relays[message.relays.size() - 1];
+    mac = MacOfRelay(nearest.client_address);
+    mac = mac.is_zero() ? MacOfEui64(nearest.peer) : mac;
+  } else {
+    mac = MacOfEui64(source);
+  }
+  if (!mac.is_zero()) {
+    return {.mac = mac};
+  }
+  mac = MacOfDuid(message.Get(Option6::kClientId));
+  return {.mac = mac, .by_duid = !mac.is_zero()};
+}
+
 void FindClient6(Exchange& exchange, const lease::LeaseTable& leases) noexcept {
   const Message6& message = exchange.message;
   for (const Ia& ia : message.ias) {
@@ -173,7 +175,14 @@ void FindClient6(Exchange& exchange, const lease::LeaseTable& leases) noexcept {
   boot.transport = boot::Transport::kDhcp;
   boot.stage = boot.firmware.ipxe ? boot::Stage::kIpxe : boot::Stage::kFirmware;
   boot::FindMachine(exchange.snapshot, boot);
+  if (!exchange.Note(!boot.mac.is_zero(), "client-by-mac",
+                     "the client is known by its MAC (chaddr, relay, address or DUID)", boot.mac)) {
+    exchange.Note(true, "client-by-id", "the client is known by its client identifier");
+  }
+  exchange.Note(boot.machine != nullptr, "machine-by-mac",
+                "the MAC belongs to an interface of a machine, on this VLAN", boot.machine);
   exchange.client.machine = boot.machine == nullptr ? 0 : boot.machine->id;
+  exchange.effects.machine = exchange.client.machine;
   exchange.detail.hostname =
       boot.machine == nullptr ? ReadHostName(message) : boot.machine->hostname;
   if (boot.interface != nullptr && boot.interface->address6.is_set()) {
@@ -181,6 +190,8 @@ void FindClient6(Exchange& exchange, const lease::LeaseTable& leases) noexcept {
         FindSubnet6(exchange.snapshot, exchange.vlan->id, boot.interface->address6.v6());
     exchange.reserved =
         exchange.reserved_subnet == nullptr ? IpAddress() : boot.interface->address6;
+    exchange.Note(exchange.reserved.is_set(), "reservation-on-link",
+                  "the address reserved for it is on this link", boot.interface->address6);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "dataplane/dhcp/conflict_probes.h"
 
 #include "dataplane/base/random.h"
+#include "dataplane/lease/lease.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -14,11 +15,11 @@ static_assert((kSlots & (kSlots - 1)) == 0);
 
 ConflictProbes::ConflictProbes() : probes_(kSlots) {}
 
-ConflictProbes::Probe& ConflictProbes::SlotOf(Ipv4Address address) noexcept {
-  return probes_[Mix64(address.value) & (kSlots - 1)];
+ConflictProbes::Probe& ConflictProbes::SlotOf(const IpAddress& address) noexcept {
+  return probes_[Mix64(lease::JournalKey(address)) & (kSlots - 1)];
 }
 
-bool ConflictProbes::Begin(Ipv4Address address, MacAddress client, std::uint32_t ifindex,
+bool ConflictProbes::Begin(const IpAddress& address, MacAddress client, std::uint32_t ifindex,
                            Instant now) noexcept {
   Probe& probe = SlotOf(address);
   if (probe.address == address && now - probe.asked < kProbeLife) {
@@ -36,10 +37,10 @@ bool ConflictProbes::Begin(Ipv4Address address, MacAddress client, std::uint32_t
   return true;
 }
 
-MacAddress ConflictProbes::Answered(Ipv4Address address, MacAddress by, std::uint32_t ifindex,
+MacAddress ConflictProbes::Answered(const IpAddress& address, MacAddress by, std::uint32_t ifindex,
                                     Instant now) noexcept {
   Probe& probe = SlotOf(address);
-  if (address.is_any() || probe.address != address || probe.ifindex != ifindex ||
+  if (!address.is_set() || probe.address != address || probe.ifindex != ifindex ||
       probe.client == by || now - probe.asked >= kProbeLife) {
     return {};
   }

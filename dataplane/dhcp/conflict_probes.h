@@ -1,5 +1,6 @@
-// Questions on the wire whether an address that is being offered is in use (RFC 5227 2.1.1, sent by
-// the server): asked beside the offer, which does not wait. Pure: no frame and no clock.
+// Questions on the wire whether an address that is being offered is in use (RFC 5227 2.1.1 for
+// IPv4, RFC 4861 7.2.2 for IPv6, sent by the server): asked beside the offer, which does not wait.
+// Pure: no frame and no clock.
 //
 // Owner: the engine; one thread. All memory at construction. Bound: kProbesPerSecondMax.
 #pragma once
@@ -21,23 +22,23 @@ class ConflictProbes {
   ConflictProbes();
 
   // True if the question is to be sent: it is within the budget and was not asked just now.
-  [[nodiscard]] bool Begin(Ipv4Address address, MacAddress client, std::uint32_t ifindex,
+  [[nodiscard]] bool Begin(const IpAddress& address, MacAddress client, std::uint32_t ifindex,
                            Instant now) noexcept;
 
   // Somebody says that the address is theirs. Returns the client that it was offered to if that is
   // an answer to a question of ours and a conflict; zero otherwise. An answer counts once.
-  [[nodiscard]] MacAddress Answered(Ipv4Address address, MacAddress by, std::uint32_t ifindex,
+  [[nodiscard]] MacAddress Answered(const IpAddress& address, MacAddress by, std::uint32_t ifindex,
                                     Instant now) noexcept;
 
  private:
   struct Probe {
-    Ipv4Address address;  // any: free
+    IpAddress address;  // not set: free
     std::uint32_t ifindex = 0;
     MacAddress client;
     Instant asked;
   };
 
-  [[nodiscard]] Probe& SlotOf(Ipv4Address address) noexcept;
+  [[nodiscard]] Probe& SlotOf(const IpAddress& address) noexcept;
 
   std::vector<Probe> probes_;  // by address; a newer one takes an older one's place
   Instant second_;             // when the budget was last filled

@@ -18,15 +18,10 @@ constexpr Reason kGoOn = Reason::kCount;
 // The VLAN that lists the relay, whose address is in no subnet: an anycast gateway's loopback. A
 // link that the relay names and that is not served stays so.
 const config::VlanRecord* ListedVlan(const Exchange& exchange, Ipv4Address link) {
-  const std::span<const config::VlanRecord> vlans = exchange.snapshot.vlans();
-  const IpAddress relay = exchange.message.giaddr;
-  const auto found = std::ranges::find_if(vlans, [&](const config::VlanRecord& vlan) {
-    return std::ranges::find(vlan.relays, relay) != vlan.relays.end();
-  });
-  const bool listed = link == exchange.message.giaddr && found != vlans.end();
-  exchange.Note(listed, "relay-listed", "a VLAN lists the relay among its own",
-                listed ? &*found : nullptr);
-  return listed ? &*found : nullptr;
+  const config::VlanRecord* const found =
+      link == exchange.message.giaddr ? FindListedVlan(exchange.snapshot, link) : nullptr;
+  exchange.Note(found != nullptr, "relay-listed", "a VLAN lists the relay among its own", found);
+  return found;
 }
 
 // The VLAN that the client is on, and its subnet where a relay or the client itself names it.
@@ -34,8 +29,8 @@ Reason FindLink(Exchange& exchange) {
   const Message& message = exchange.message;
   const config::Snapshot& snapshot = exchange.snapshot;
   Ipv4Address at = message.giaddr;
-  if (exchange.Note(exchange.relayed(), "link-by-relay", "a relay passed it on (giaddr)",
-                    message.giaddr)) {
+  if (exchange.Note(exchange.relayed(), "link-by-relay",
+                    "a relay passed it on (giaddr, or its link-address)", message.giaddr)) {
     // RFC 3527 3: the link that the client is on, where giaddr only tells how to reach the relay.
     const ByteSpan link =
         FindSubOption(message.Get(Option::kRelayAgentInformation), kRelayLinkSelection);
@@ -86,10 +81,10 @@ Reason FindClient(Exchange& exchange) {
   const ByteSpan client_id = message.Get(Option::kClientIdentifier);
   const bool id_fits = exchange.detail.client_id.Assign(client_id);
   const MacAddress mac = message.mac();
-  if (!exchange.Note(!mac.is_zero(), "client-by-mac", "the client is known by its MAC (chaddr)",
-                     mac) &&
+  if (!exchange.Note(!mac.is_zero(), "client-by-mac",
+                     "the client is known by its MAC (chaddr, relay, address or DUID)", mac) &&
       !exchange.Note(!client_id.empty() && id_fits, "client-by-id",
-                     "the client is known by its client identifier (option 61)")) {
+                     "the client is known by its client identifier")) {
     return Reason::kNoClientAddress;
   }
   boot::BootRequest& boot = exchange.boot;
@@ -142,7 +137,8 @@ const config::SubnetRecord* FirstSubnet(const Exchange& exchange, Ipv4Address wa
       break;
     }
   }
-  exchange.Note(first != nullptr, "subnet-first", "the first IPv4 subnet of the VLAN", first);
+  exchange.Note(first != nullptr, "subnet-first", "the first subnet of the VLAN and the family",
+                first);
   return first;
 }
 
@@ -237,7 +233,7 @@ Reason Dhcp4Engine::Run(ByteSpan packet, const ReceiveContext& context,
                     .trace = trace};
   const Reason reason = Dispatch(exchange);
   if (exchange.explaining()) [[unlikely]] {
-    Summarise(exchange);
+    trace->Summarise(exchange);
   }
   if (effects.reply.delivery == Delivery::kNone) {
     TraceSilence(exchange, reason);
@@ -281,8 +277,8 @@ Reason Dhcp4Engine::Dispatch(Exchange& exchange) {
                     "the VLAN's addresses are another server's: boot data only")) {
     return OnProxy(exchange);
   }
-  if (!exchange.Note(exchange.subnet != nullptr, "link-has-subnet", "the VLAN has an IPv4 subnet",
-                     exchange.subnet)) {
+  if (!exchange.Note(exchange.subnet != nullptr, "link-has-subnet",
+                     "the VLAN has a subnet of the family", exchange.subnet)) {
     return Reason::kNoPool;
   }
   if (IsPaired(pair_)) [[unlikely]] {

@@ -248,7 +248,6 @@ class Dhcp4Engine {
   [[nodiscard]] Result<bool> Bind(Exchange& exchange, Ipv4Address address, Duration lease);
   [[nodiscard]] Result<void> End(Exchange& exchange, Ipv4Address address);
   [[nodiscard]] Result<void> Decline(Exchange& exchange, Ipv4Address address);
-  static void Summarise(const Exchange& exchange);
   void Log(const lease::Lease& lease, const lease::Now& now, Effects& effects);
   // boot_steps.cc
   void TraceArrival(Exchange& exchange) noexcept;

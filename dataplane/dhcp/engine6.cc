@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dataplane/dhcp/exchange6.h"
+#include "dataplane/dhcp/lease_access.h"
 #include "dataplane/dhcp/rules.h"
 
 namespace slipway::dhcp {
@@ -34,86 +35,148 @@ constexpr std::array kTypes = std::to_array<TypeRow>({
     {MessageType6::kInformationRequest, false, ServerId::kOptional, true},
 });
 
-Reason6 Validate(const Message6& message, const Duid& server_id, bool unicast) {
+Reason6 Validate(const Exchange& exchange, bool unicast) {
+  const Message6& message = exchange.message;
+  const Duid& server_id = exchange.server_id;
   const auto* const row = std::ranges::find(kTypes, message.type, &TypeRow::type);
   const bool relays_ask =
       std::ranges::all_of(message.relays, [](const RelayHop& hop) { return hop.forward; });
-  if (row == kTypes.end() || !relays_ask) {
+  if (!exchange.Note(row != kTypes.end() && relays_ask, "message-is-request", "it is a request")) {
     return Reason6::kNotRequest;
   }
-  if (row->client_id && !message.Has(Option6::kClientId)) {
+  if (!exchange.Note(!row->client_id || message.Has(Option6::kClientId), "client-id-there",
+                     "it has a client identifier, or needs none")) {
     return Reason6::kNoClientId;
   }
   const ByteSpan named = message.Get(Option6::kServerId);
   const bool has_server_id = message.Has(Option6::kServerId);
-  if ((row->server_id == ServerId::kNone && has_server_id) ||
-      (row->server_id == ServerId::kOurs && !has_server_id)) {
+  const bool fits =
+      row->server_id == ServerId::kOptional || (row->server_id == ServerId::kOurs) == has_server_id;
+  if (!exchange.Note(fits, "server-id-fits", "it names a server where its type must, only there")) {
     return Reason6::kServerIdWrong;
   }
-  if (has_server_id && !std::ranges::equal(named, server_id)) {
+  if (!exchange.Note(!has_server_id || std::ranges::equal(named, server_id), "server-id-ours",
+                     "it names no other server")) {
     return Reason6::kOtherServer;
   }
   if (message.type == MessageType6::kInformationRequest && !message.ias.empty()) {
     return Reason6::kMalformed;  // RFC 8415 16.12
   }
-  if (unicast && row->unicast_is_refused) {
+  if (!exchange.Note(!unicast || !row->unicast_is_refused, "by-multicast",
+                     "it came by multicast or a relay, as its type must")) {
     return Reason6::kNotByUnicast;
   }
   return kGoOn;
 }
 
 // The VLAN that the client is on, and its subnet where a relay names it: the innermost relay that
-// says, for those on the client's own link may not (RFC 6221 5.3.1).
+// says, for those on the client's own link may not (RFC 6221 5.3.1). A VLAN may list relays whose
+// address is in no subnet: an anycast gateway's loopback.
 Reason6 FindLink(Exchange& exchange) {
+  const config::Snapshot& snapshot = exchange.snapshot;
   exchange.vlan = exchange.context.vlan;
   for (std::size_t i = exchange.message.relays.size(); i-- > 0;) {
     const Ipv6Address& link = exchange.message.relays[i].link;
-    if (!link.is_any() && !link.is_link_local()) {
-      exchange.link_subnet = FindSubnet6(exchange.snapshot, link);
-      exchange.vlan = exchange.link_subnet == nullptr
-                          ? nullptr
-                          : exchange.snapshot.VlanById(exchange.link_subnet->vlan);
-      break;
+    if (link.is_any() || link.is_link_local()) {
+      continue;
     }
+    exchange.Note(true, "link-by-relay", "a relay passed it on (giaddr, or its link-address)",
+                  link);
+    exchange.link_subnet = FindSubnet6(snapshot, link);
+    if (exchange.Note(exchange.link_subnet != nullptr, "link-not-by-interface",
+                      "what it says counts, not the interface it came in on",
+                      exchange.link_subnet)) {
+      exchange.vlan = snapshot.VlanById(exchange.link_subnet->vlan);
+    } else {
+      exchange.vlan = FindListedVlan(snapshot, link);
+      exchange.Note(exchange.vlan != nullptr, "relay-listed",
+                    "a VLAN lists the relay among its own", exchange.vlan);
+    }
+    break;
   }
-  return exchange.vlan == nullptr ? Reason6::kUnservedLink : kGoOn;
+  const bool served =
+      exchange.Note(exchange.vlan != nullptr, "vlan-served",
+                    "its link belongs to a VLAN that is served here", exchange.vlan);
+  return served ? kGoOn : Reason6::kUnservedLink;
 }
 
 // The subnet to begin with: the reservation's, what the client asks for, the relay's, the first.
 const config::SubnetRecord* FirstSubnet(const Exchange& exchange) {
-  if (exchange.reserved_subnet != nullptr) {
+  if (exchange.Note(exchange.reserved_subnet != nullptr, "subnet-of-reservation",
+                    "the subnet of its reservation", exchange.reserved_subnet)) {
     return exchange.reserved_subnet;
   }
   const config::SubnetRecord* const asked =
       FindSubnet6(exchange.snapshot, exchange.vlan->id, exchange.wanted().v6());
-  if (asked != nullptr) {
+  if (exchange.Note(asked != nullptr, "subnet-of-wanted-address",
+                    "the subnet of the address that it has or asks for", asked)) {
     return asked;
   }
-  return exchange.link_subnet != nullptr ? exchange.link_subnet
-                                         : FirstSubnet6(exchange.snapshot, exchange.vlan->id);
+  if (exchange.Note(exchange.link_subnet != nullptr, "subnet-of-relay",
+                    "the subnet that the relay names", exchange.link_subnet)) {
+    return exchange.link_subnet;
+  }
+  const config::SubnetRecord* const first = FirstSubnet6(exchange.snapshot, exchange.vlan->id);
+  exchange.Note(first != nullptr, "subnet-first", "the first subnet of the VLAN and the family",
+                first);
+  return first;
 }
 
-// One step per packet of a machine that boots: its trace. Plain clients make none.
-void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok) {
-  if (!exchange.boot.firmware.boots()) {
-    return;
+// The address is the other rack's of the pair, on the VLAN that the packet came in on.
+bool IsPartner(const Exchange& exchange, const IpAddress& address) {
+  const config::RackPairRecord* const pair = exchange.snapshot.rack_pair();
+  return pair != nullptr &&
+         std::ranges::any_of(pair->shared_vlans, [&](const config::PartnerVlan& shared) {
+           return shared.vlan == exchange.context.vlan->id && shared.address6 == address;
+         });
+}
+
+// An answer to a question that this rack asked as a relay does: of the server that the VLAN belongs
+// to, or of one that should not be there.
+Reason6 HearReply(Exchange& exchange) {
+  const Message6& message = exchange.message;
+  const ByteSpan server = message.Get(Option6::kServerId);
+  const bool answers =
+      message.type == MessageType6::kAdvertise || message.type == MessageType6::kReply;
+  const bool to_us = message.relays.size() == 1 && !message.relays[0].forward;
+  if (!answers || !to_us || server.empty() || std::ranges::equal(server, exchange.server_id)) {
+    return Reason6::kNotRequest;
   }
-  boot::BootStep step;
-  step.mac = exchange.client.mac;
-  step.machine = exchange.client.machine;
-  step.vlan = exchange.vlan->id;
-  step.address = exchange.effects.ticket.address;
-  step.realtime = exchange.now.wall;
-  step.kind = kind;
-  (void)step.name.Assign(name);
-  step.bytes = exchange.effects.reply.bytes;
-  step.ok = ok;
-  (void)exchange.effects.steps.push_back(step);
+  const config::VlanRecord* const vlan = exchange.context.vlan;
+  const bool expected = vlan != nullptr && (vlan->dhcp != config::DhcpMode::kOn ||
+                                            IsPartner(exchange, exchange.context.source));
+  if (exchange.Note(expected, "server-expected", "the VLAN's addresses are another server's too",
+                    vlan)) {
+    return Reason6::kMainServer;
+  }
+  exchange.effects.foreign.duid = server;
+  for (const Ia& ia : message.ias) {
+    if (!ia.addresses.empty()) {
+      exchange.effects.foreign.offered = ia.addresses[0];
+      break;
+    }
+  }
+  return Reason6::kForeignServer;
 }
 
 void EndLoop(Exchange& exchange) {
   exchange.loop = true;
   GiveNoBootFile(exchange.plan);
+}
+
+LeaseAccess Access(const Exchange& exchange, lease::LeaseTable* leases) {
+  return {leases, &exchange.snapshot, exchange.now.instant, exchange.trace};
+}
+
+// By now the address is another's, or another is the client's.
+bool IsReservedOtherwise(const Exchange& exchange, const lease::LeaseTable& leases,
+                         const IpAddress& address) {
+  return exchange.Note(IsAnothers(exchange.snapshot, address, exchange.client.mac),
+                       "address-reserved-for-another",
+                       "by now the address is reserved for another") ||
+         exchange.Note(MustMove(leases, exchange.client.key, exchange.reserved, address),
+                       "client-must-move", "by now another address is reserved for it, and free",
+                       exchange.reserved);
 }
 
 }  // namespace
@@ -129,56 +192,88 @@ Duid DuidFromUuid(const config::Uuid& uuid) noexcept {
 }
 
 Dhcp6Engine::Dhcp6Engine(const EngineOptions6& options, lease::LeaseTable* leases)
-    : server_id_(options.server_id), leases_(leases), pair_(options.pair), loops_(options.loops) {}
+    : server_id_(options.server_id),
+      leases_(leases),
+      pair_(options.pair),
+      loops_(options.loops),
+      step_gate_(options.steps) {}
 
 void Dhcp6Engine::Handle(ByteSpan packet, const ReceiveContext6& context,
                          const config::Snapshot& snapshot, const lease::Now& now,
                          MutableByteSpan reply, Effects6& effects) {
-  effects.reply = {};
-  effects.record = {};
-  effects.ticket = {};
-  effects.steps.clear();
+  effects.reason = Run(packet, context, snapshot, now, reply, effects, nullptr);
+  counters_.by_reason[static_cast<std::size_t>(effects.reason)].Add();
+}
+
+void Dhcp6Engine::Explain(ByteSpan packet, const ReceiveContext6& context,
+                          const config::Snapshot& snapshot, const lease::Now& now,
+                          MutableByteSpan reply, Effects6& effects, DecisionTrace& trace) {
+  trace = {};
+  effects.reason = Run(packet, context, snapshot, now, reply, effects, &trace);
+}
+
+Reason6 Dhcp6Engine::Run(ByteSpan packet, const ReceiveContext6& context,
+                         const config::Snapshot& snapshot, const lease::Now& now,
+                         MutableByteSpan reply, Effects6& effects, DecisionTrace* trace) {
+  effects.Clear();
   if (const Result<void> decoded = Decode6(packet, message_); !decoded) {
     const ErrorCode code = decoded.error().code;
-    effects.reason = code == ErrorCode::kTruncated  ? Reason6::kTruncated
-                     : code == ErrorCode::kTooLarge ? Reason6::kTooManyRelays
-                                                    : Reason6::kMalformed;
-  } else {
+    return code == ErrorCode::kTruncated  ? Reason6::kTruncated
+           : code == ErrorCode::kTooLarge ? Reason6::kTooManyRelays
+                                          : Reason6::kMalformed;
+  }
+  if (trace == nullptr) [[likely]] {
     const auto type = static_cast<std::size_t>(message_.type);
     counters_.by_type[type < counters_.by_type.size() ? type : 0].Add();
-    plan_.Clear();
-    Exchange exchange{.message = message_,
-                      .context = context,
-                      .snapshot = snapshot,
-                      .now = now,
-                      .server_id = server_id_,
-                      .out = reply,
-                      .effects = effects,
-                      .options = options_,
-                      .plan = plan_};
-    effects.reason = Dispatch(exchange);
   }
-  counters_.by_reason[static_cast<std::size_t>(effects.reason)].Add();
+  plan_.Clear();
+  Exchange exchange{.message = message_,
+                    .context = context,
+                    .snapshot = snapshot,
+                    .now = now,
+                    .server_id = server_id_,
+                    .packet_bytes = packet.size(),
+                    .out = reply,
+                    .effects = effects,
+                    .options = options_,
+                    .plan = plan_,
+                    .trace = trace};
+  effects.mac = FindShownMac(message_, context.source).mac;
+  effects.duid = message_.Get(Option6::kClientId);
+  const Reason6 reason = Dispatch(exchange);
+  if (exchange.explaining()) [[unlikely]] {
+    trace->Summarise(exchange);
+  }
+  if (effects.reply.bytes == 0) {
+    TraceSilence(exchange, reason);
+  }
+  return reason;
 }
 
 Reason6 Dhcp6Engine::Dispatch(Exchange& exchange) {
   const Message6& message = exchange.message;
   const bool unicast = !message.relayed() && !exchange.context.destination.is_multicast();
-  if (const Reason6 reason = Validate(message, server_id_, unicast); reason != kGoOn) {
-    return reason;
+  if (const Reason6 reason = Validate(exchange, unicast); reason != kGoOn) {
+    return reason == Reason6::kNotRequest ? HearReply(exchange) : reason;
   }
   if (const Reason6 reason = FindLink(exchange); reason != kGoOn) {
     return reason;
   }
   FindClient6(exchange, *leases_);
   exchange.ChooseSubnet(FirstSubnet(exchange));
-  if (!exchange.plan.answer) {
+  TraceArrival(exchange);
+  if (!exchange.Note(exchange.plan.answer, "policy-answers",
+                     "the machine is known, or the VLAN answers unknown ones")) {
     return Reason6::kPolicyIgnore;
   }
-  if (exchange.subnet == nullptr || exchange.vlan->dhcp != config::DhcpMode::kOn) {
+  if (!exchange.Note(exchange.vlan->dhcp == config::DhcpMode::kOn, "vlan-dhcp-on",
+                     "the VLAN is served by DHCP") ||
+      !exchange.Note(exchange.subnet != nullptr, "link-has-subnet",
+                     "the VLAN has a subnet of the family", exchange.subnet)) {
     return Reason6::kNoSubnet;
   }
-  if (unicast) {
+  exchange.Note(true, "message-type", ToString(message.type));
+  if (exchange.Note(unicast, "use-multicast", "its type is not for our address: told so")) {
     return Send(exchange,
                 {.has_ias = false,
                  .has_options = false,
@@ -211,38 +306,41 @@ Reason6 Dhcp6Engine::Dispatch(Exchange& exchange) {
 
 // Both racks hear all messages; those that name a server were dropped already if it is the other
 // one. Of the rest Solicit and Rebind are about an address, so that one rack is to answer.
-Reason6 Dhcp6Engine::AskPair(const Exchange& exchange) {
+Reason6 Dhcp6Engine::AskPair(Exchange& exchange) {
   const MessageType6 type = exchange.message.type;
-  switch (dhcp::AskPair(*pair_,
-                        {.snapshot = exchange.snapshot,
-                         .leases = *leases_,
-                         .client = exchange.client,
-                         .to_both = type == MessageType6::kSolicit || type == MessageType6::kRebind,
-                         .now = exchange.now.instant})) {
-    case PairSays::kRecovering:
-      return Reason6::kPairRecovering;
-    case PairSays::kPartnersTurn:
-      return Reason6::kPartnersTurn;
-    case PairSays::kAnswer:
-      break;
+  const PairSays says = dhcp::AskPair(
+      *pair_, {.snapshot = exchange.snapshot,
+               .leases = *leases_,
+               .client = exchange.client,
+               .to_both = type == MessageType6::kSolicit || type == MessageType6::kRebind,
+               .now = exchange.now.instant,
+               .preview = exchange.explaining()});
+  if (!exchange.Note(says != PairSays::kRecovering, "pair-serves",
+                     "of a pair of racks, this one has caught up")) {
+    return Reason6::kPairRecovering;
   }
-  return kGoOn;
+  return exchange.Note(says == PairSays::kAnswer, "pair-turn",
+                       "of a pair of racks, this one answers the client")
+             ? kGoOn
+             : Reason6::kPartnersTurn;
 }
 
 // Holds an address for the client: on the subnet that was chosen, else on another of the link.
-const lease::Lease* Dhcp6Engine::Offer(Exchange& exchange, const IpAddress& wanted) {
-  const Instant now = exchange.now.instant;
+Result<IpAddress> Dhcp6Engine::Offer(Exchange& exchange, const IpAddress& wanted) {
+  LeaseAccess access = Access(exchange, leases_);
   const lease::Lease* const held = leases_->ByClient(exchange.client.key, exchange.client.vlan);
+  exchange.Note(held != nullptr, "lease-on-record", "the client has or had an address on this VLAN",
+                held == nullptr ? IpAddress() : held->address);
   if (held != nullptr && !exchange.reserved.is_set()) {
     const config::SubnetRecord* const subnet = exchange.snapshot.SubnetById(held->subnet);
-    if (subnet != nullptr && subnet->vlan == exchange.vlan->id) {
+    if (exchange.Note(subnet != nullptr && subnet->vlan == exchange.vlan->id, "subnet-of-lease",
+                      "the subnet of that address is still on this link", subnet)) {
       exchange.ChooseSubnet(subnet);
     }
   }
-  Result<const lease::Lease*> offer =
-      leases_->Offer(exchange.OfferRequestFor(*exchange.subnet, wanted), exchange.snapshot, now);
+  Result<IpAddress> offer = access.Offer(exchange.OfferRequestFor(*exchange.subnet, wanted));
   if (offer) {
-    return *offer;
+    return offer;
   }
   // Several subnets may share a link; and a reservation that is not free yet gets an address of the
   // pool meanwhile.
@@ -253,65 +351,102 @@ const lease::Lease* Dhcp6Engine::Offer(Exchange& exchange, const IpAddress& want
     if (&subnet == tried || subnet.prefix.address.is_v4()) {
       continue;
     }
-    offer = leases_->Offer(exchange.OfferRequestFor(subnet, {}), exchange.snapshot, now);
+    exchange.Note(true, "subnet-next", "another subnet of the link is tried", &subnet);
+    offer = access.Offer(exchange.OfferRequestFor(subnet, {}));
     if (offer) {
       exchange.ChooseSubnet(&subnet);
-      return *offer;
+      break;
     }
   }
-  return nullptr;
+  return offer;
+}
+
+bool Dhcp6Engine::Claim(const Exchange& exchange, const config::SubnetRecord& subnet,
+                        const IpAddress& address) {
+  LeaseAccess access = Access(exchange, leases_);
+  return access.IsClients(exchange.client, address) ||
+         access.Claim(exchange.OfferRequestFor(subnet, address), address);
+}
+
+// Only where the wire is ours: the client is on it, and no relay.
+void Dhcp6Engine::ProbeOffer(const Exchange& exchange, const IpAddress& address) {
+  if (!exchange.message.relayed() &&
+      Access(exchange, leases_)
+          .MayProbe(exchange.client, address, exchange.context.ifindex, probes_)) {
+    counters_.probes.Add();
+    exchange.effects.probe = address;
+  }
+}
+
+bool Dhcp6Engine::OnNeighbour(const IpAddress& address, MacAddress by, std::uint32_t ifindex,
+                              const lease::Now& now, Effects6& effects) {
+  effects.Clear();
+  const Result<const lease::Lease*> ended =
+      TakeBackOffer(*leases_, probes_, address, by, ifindex, now.instant);
+  if (!ended) {
+    counters_.conflicts_late.Add();
+    return false;
+  }
+  if (*ended == nullptr) {
+    return false;
+  }
+  counters_.conflicts.Add();
+  Log(**ended, now, effects);
+  return true;
 }
 
 // RFC 8415 18.3.1, 18.3.9.
 Reason6 Dhcp6Engine::OnSolicit(Exchange& exchange) {
   const bool rapid = exchange.message.Has(Option6::kRapidCommit);
-  const lease::Lease* const offer =
-      exchange.ia == nullptr ? nullptr : Offer(exchange, exchange.wanted());
-  if (offer == nullptr) {
+  const bool asks = exchange.Note(exchange.ia != nullptr, "asks-for-address",
+                                  "it asks for an address (IA_NA)", exchange.wanted());
+  const Result<IpAddress> offer =
+      asks ? Offer(exchange, exchange.wanted()) : Result<IpAddress>(Fail(ErrorCode::kNotFound));
+  if (!offer) {
     return Send(exchange, {.type = MessageType6::kAdvertise}, Reason6::kNoAddress);
   }
-  if (rapid) {
+  if (exchange.Note(rapid, "rapid-commit", "it takes two messages for four")) {
     Answer6 answer{.rapid_commit = true};
-    return Grant(exchange, offer->address, answer);
+    return Grant(exchange, *offer, answer);
   }
-  exchange.effects.ticket = {offer->address, 0};
+  exchange.effects.ticket = {*offer, 0};
   if (exchange.plan.kind == boot::PlanKind::kLoader &&
-      loops_.IsBlocked(exchange.client.mac, exchange.now.instant)) {
+      exchange.Note(loops_.IsBlocked(exchange.client.mac, exchange.now.instant), "boot-loop",
+                    "it was given the same loader again and again")) {
     EndLoop(exchange);
   }
   const Reason6 reason =
       Send(exchange,
            {.type = MessageType6::kAdvertise,
-            .address = offer->address,
+            .address = *offer,
             .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware))},
            Reason6::kAdvertised);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
+  ProbeOffer(exchange, *offer);
   return reason;
 }
 
 // RFC 8415 18.3.2.
 Reason6 Dhcp6Engine::OnRequest(Exchange& exchange) {
   const IpAddress wanted = exchange.wanted();
-  if (exchange.ia == nullptr) {
+  if (!exchange.Note(exchange.ia != nullptr, "asks-for-address", "it asks for an address (IA_NA)",
+                     wanted)) {
     return Send(exchange, {}, Reason6::kNoAddress);
   }
   Answer6 answer;
   if (wanted.is_set()) {
-    if (FindSubnet6(exchange.snapshot, exchange.vlan->id, wanted.v6()) == nullptr) {
+    if (!exchange.Note(FindSubnet6(exchange.snapshot, exchange.vlan->id, wanted.v6()) != nullptr,
+                       "address-on-link", "a subnet of this link has the address", wanted)) {
       return Send(exchange, {.ia_status = Status6::kNotOnLink}, Reason6::kNotOnLink);
     }
-    const bool fits = !IsAnothers(exchange.snapshot, wanted, exchange.client.mac) &&
-                      !MustMove(*leases_, exchange.client.key, exchange.reserved, wanted);
     // Our offer; or we no longer know of it (restarted, or it lapsed) but it is free.
-    if (fits && (leases_->Check(exchange.client, wanted) ||
-                 leases_->Claim(exchange.OfferRequestFor(*exchange.subnet, wanted), wanted,
-                                exchange.snapshot, exchange.now.instant))) {
+    if (!IsReservedOtherwise(exchange, *leases_, wanted) &&
+        Claim(exchange, *exchange.subnet, wanted)) {
       return Grant(exchange, wanted, answer);
     }
   }
-  const lease::Lease* const offer = Offer(exchange, {});
-  return offer == nullptr ? Send(exchange, {}, Reason6::kNoAddress)
-                          : Grant(exchange, offer->address, answer);
+  const Result<IpAddress> offer = Offer(exchange, {});
+  return offer ? Grant(exchange, *offer, answer) : Send(exchange, {}, Reason6::kNoAddress);
 }
 
 // RFC 8415 18.3.4, 18.3.5: Renew names us, Rebind asks anybody.
@@ -319,26 +454,27 @@ Reason6 Dhcp6Engine::OnRenew(Exchange& exchange) {
   const IpAddress wanted = exchange.wanted();
   const bool rebind = exchange.message.type == MessageType6::kRebind;
   Answer6 answer{.ia_status = Status6::kNoBinding, .other_status = Status6::kNoBinding};
-  if (exchange.ia == nullptr) {
+  if (!exchange.Note(exchange.ia != nullptr, "asks-for-address", "it asks for an address (IA_NA)",
+                     wanted)) {
     return Send(exchange, answer, Reason6::kNoBinding);
   }
   if (!wanted.is_set()) {
     return OnRequest(exchange);
   }
   const config::SubnetRecord* const subnet = FindSubnet6(exchange.snapshot, wanted.v6());
-  if (subnet == nullptr && rebind) {
+  if (!exchange.Note(subnet != nullptr, "address-published", "a published subnet has the address",
+                     subnet) &&
+      rebind) {
     return Reason6::kUnknownLease;
   }
-  if (subnet == nullptr || subnet->vlan != exchange.vlan->id) {
+  if (!exchange.Note(subnet != nullptr && subnet->vlan == exchange.vlan->id, "address-on-link",
+                     "a subnet of this link has the address", wanted)) {
     return TakeBack(exchange, wanted);
   }
-  if (!leases_->Check(exchange.client, wanted) &&
-      !leases_->Claim(exchange.OfferRequestFor(*subnet, wanted), wanted, exchange.snapshot,
-                      exchange.now.instant)) {
+  if (!Claim(exchange, *subnet, wanted)) {
     return Refuse(exchange, wanted);
   }
-  if (IsAnothers(exchange.snapshot, wanted, exchange.client.mac) ||
-      MustMove(*leases_, exchange.client.key, exchange.reserved, wanted)) {
+  if (IsReservedOtherwise(exchange, *leases_, wanted)) {
     return EndAndTakeBack(exchange, wanted);
   }
   return Grant(exchange, wanted, answer);
@@ -354,73 +490,92 @@ Reason6 Dhcp6Engine::Grant(Exchange& exchange, const IpAddress& address, Answer6
   if (subnet != exchange.subnet) {
     exchange.ChooseSubnet(subnet);
   }
-  const boot::LoopVerdict verdict =
-      GuardLoop(loops_, exchange.client.mac, exchange.boot.firmware, exchange.plan,
-                exchange.message.xid, exchange.now.instant, false);
   exchange.effects.ticket = {address, 0};
-  if (verdict == boot::LoopVerdict::kLoopFound) {
-    counters_.loops_found.Add();
-    AddStep(exchange, boot::StepKind::kLoop, exchange.plan.file, false);
-  }
-  if (verdict != boot::LoopVerdict::kFine) {
-    EndLoop(exchange);
-  }
+  GuardLoop(exchange);
   Duration lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware));
   const lease::Lease* const held = leases_->ByAddress(address);
-  if (IsLeaving(held, exchange.reserved)) {
+  if (exchange.Note(IsLeaving(held, exchange.reserved), "address-leaves",
+                    "its range is gone, drained or revoked, or its reservation is gone", address)) {
     // What was promised is kept and not prolonged, unless the range is revoked.
-    const bool kept = !IsRevoked(exchange.snapshot, subnet->id, address);
+    const bool kept =
+        exchange.Note(!IsRevoked(exchange.snapshot, subnet->id, address), "lease-runs-out",
+                      "the range is not revoked: the lease runs out");
     const Duration left =
         held->state == lease::State::kBound ? held->ends - exchange.now.instant : Duration{};
-    if (!kept || left < Duration::Seconds(kLeaseSecondsMin)) {
+    if (!exchange.Note(kept && left >= Duration::Seconds(kLeaseSecondsMin), "lease-has-rest",
+                       "at least 30 s of it are left", left)) {
       return EndAndTakeBack(exchange, address);
     }
     lease = std::min(lease, Duration::Seconds(left.seconds()));
   }
-  const Result<lease::BindResult> bound =
-      leases_->Bind(exchange.client, address, lease, exchange.now.instant, exchange.detail);
+  const Result<LeaseAccess::Bound> bound =
+      Access(exchange, leases_).Bind(exchange.client, address, lease, exchange.detail);
   if (!bound) {
     return Send(exchange, answer, Reason6::kNoAddress);
   }
-  exchange.effects.ticket = {address, bound->lease->version};
-  if (bound->needs_log) {
-    Log(exchange, *bound->lease);
+  if (bound->lease != nullptr) {
+    exchange.effects.ticket = {address, bound->lease->version};
+    if (bound->needs_record) {
+      Log(*bound->lease, exchange.now, exchange.effects);
+    }
   }
   answer.address = address;
   answer.lease = lease;
   const Reason6 reason = Send(exchange, answer,
-                              answer.rapid_commit ? Reason6::kRapidCommitted
-                              : bound->needs_log  ? Reason6::kReplied
-                                                  : Reason6::kRepliedFromMemory);
-  exchange.effects.reply.wait_durable = bound->needs_log && exchange.effects.reply.bytes != 0;
+                              answer.rapid_commit   ? Reason6::kRapidCommitted
+                              : bound->needs_record ? Reason6::kReplied
+                                                    : Reason6::kRepliedFromMemory);
+  exchange.effects.reply.wait_durable = bound->needs_record && exchange.effects.reply.bytes != 0;
   AddStep(exchange, boot::StepKind::kDhcpAck, exchange.plan.file, !exchange.loop);
   return reason;
 }
 
+// The same loader again and again, and never iPXE's own question: give no boot file for a while, so
+// that the firmware goes on, and say so.
+void Dhcp6Engine::GuardLoop(Exchange& exchange) {
+  const boot::LoopVerdict verdict =
+      dhcp::GuardLoop(loops_, exchange.client.mac, exchange.boot.firmware, exchange.plan,
+                      exchange.message.xid, exchange.now.instant, exchange.explaining());
+  if (!exchange.Note(verdict != boot::LoopVerdict::kFine, "boot-loop",
+                     "it was given the same loader again and again")) {
+    return;
+  }
+  if (verdict == boot::LoopVerdict::kLoopFound) {
+    counters_.loops_found.Add(exchange.explaining() ? 0 : 1);
+    AddStep(exchange, boot::StepKind::kLoop, exchange.plan.file, false);
+  }
+  EndLoop(exchange);
+}
+
 Reason6 Dhcp6Engine::EndAndTakeBack(Exchange& exchange, const IpAddress& address) {
-  if (pair_ != nullptr && !pair_->MayTakeBack(address)) {
+  if (IsPaired(pair_) &&
+      !exchange.Note(pair_->MayTakeBack(address), "pair-may-take-back",
+                     "this rack knows all that was promised of the address", address)) {
     return Reason6::kPartnersToSay;
   }
-  const Result<const lease::Lease*> ended =
-      leases_->Release(exchange.client, address, exchange.now.instant);
-  if (ended) {
-    Log(exchange, **ended);
+  const Result<const lease::Lease*> ended = Access(exchange, leases_).End(exchange.client, address);
+  if (ended && *ended != nullptr) {
+    Log(**ended, exchange.now, exchange.effects);
   }
-  return TakeBack(exchange, address);
+  const Reason6 reason = TakeBack(exchange, address);
+  exchange.effects.reply.wait_durable = ended.has_value() && exchange.effects.reply.bytes != 0;
+  return reason;
 }
 
 // The address is not the client's, as far as this rack knows.
 Reason6 Dhcp6Engine::Refuse(Exchange& exchange, const IpAddress& address) {
-  return MayRefuse(pair_, *leases_, address, exchange.client.key) ? TakeBack(exchange, address)
-                                                                  : Reason6::kPartnersToSay;
+  if (IsPaired(pair_) &&
+      !exchange.Note(MayRefuse(pair_, *leases_, address, exchange.client.key), "pair-may-refuse",
+                     "this rack would be the one to give the address", address)) {
+    return Reason6::kPartnersToSay;
+  }
+  return TakeBack(exchange, address);
 }
 
 // RFC 8415 18.3.4: an address that is not the client's any more comes back with lifetimes of 0.
 Reason6 Dhcp6Engine::TakeBack(Exchange& exchange, const IpAddress& address) {
   const Reason6 reason = Send(exchange, {.address = address, .other_status = Status6::kNoBinding},
                               Reason6::kTakenBack);
-  exchange.effects.reply.wait_durable =
-      !exchange.effects.record.empty() && exchange.effects.reply.bytes != 0;
   AddStep(exchange, boot::StepKind::kDhcpNak, "address taken back", false);
   return reason;
 }
@@ -438,6 +593,7 @@ Reason6 Dhcp6Engine::OnConfirm(Exchange& exchange) {
   if (!any) {
     return Reason6::kMalformed;
   }
+  exchange.Note(all_fit, "addresses-fit-link", "the addresses that it has are of this link");
   return Send(exchange,
               {.has_ias = false,
                .has_status = true,
@@ -455,17 +611,17 @@ Reason6 Dhcp6Engine::OnEnd(Exchange& exchange) {
       if (reason != Reason6::kNoBinding) {
         continue;
       }
+      LeaseAccess access = Access(exchange, leases_);
       const Result<const lease::Lease*> ended =
-          decline ? leases_->Decline(exchange.client, address, exchange.now.instant)
-                  : leases_->Release(exchange.client, address, exchange.now.instant);
-      if (ended) {
-        reason = decline ? Reason6::kDeclined : Reason6::kReleased;
-        Log(exchange, **ended);
-      } else if (ended.error().code == ErrorCode::kFull) {
-        reason = Reason6::kQuarantineFull;
-        if (const lease::Lease* const released = leases_->ByAddress(address)) {
-          Log(exchange, *released);
-        }
+          decline ? access.Decline(exchange.client, address) : access.End(exchange.client, address);
+      const bool full = !ended && ended.error().code == ErrorCode::kFull;
+      if (!ended && !full) {
+        continue;
+      }
+      reason = full ? Reason6::kQuarantineFull : decline ? Reason6::kDeclined : Reason6::kReleased;
+      const lease::Lease* const over = full ? leases_->ByAddress(address) : *ended;
+      if (over != nullptr && !exchange.explaining()) {
+        Log(*over, exchange.now, exchange.effects);
       }
     }
   }
@@ -477,8 +633,7 @@ Reason6 Dhcp6Engine::OnEnd(Exchange& exchange) {
                              .other_status = Status6::kNoBinding,
                              .has_status = true},
                             reason);
-  exchange.effects.reply.wait_durable =
-      !exchange.effects.record.empty() && exchange.effects.reply.bytes != 0;
+  exchange.effects.reply.wait_durable = !none && exchange.effects.reply.bytes != 0;
   return sent;
 }
 
@@ -491,17 +646,23 @@ Reason6 Dhcp6Engine::OnInformationRequest(Exchange& exchange) {
 
 Reason6 Dhcp6Engine::Send(Exchange& exchange, const Answer6& answer, Reason6 reason) {
   const Result<std::uint32_t> left_out = WriteAnswer6(exchange, answer, exchange.effects.reply);
-  if (!left_out) {
+  if (!exchange.Note(left_out.has_value(), "reply-fits", "the reply fits what the client takes",
+                     exchange.effects.reply.bytes)) {
     exchange.effects.reply = {};
     return Reason6::kReplyTooLarge;
   }
-  counters_.options_left_out.Add(*left_out);
+  if (exchange.explaining()) [[unlikely]] {
+    exchange.trace->decision.address = answer.address;
+    exchange.trace->decision.lease = answer.lease;
+  } else {
+    counters_.options_left_out.Add(*left_out);
+  }
   return reason;
 }
 
-void Dhcp6Engine::Log(Exchange& exchange, const lease::Lease& lease) {
-  exchange.effects.record = encoder_.Encode(lease, leases_->DetailOf(lease), exchange.now);
-  exchange.effects.ticket = {lease.address, lease.version};
+void Dhcp6Engine::Log(const lease::Lease& lease, const lease::Now& now, Effects6& effects) {
+  effects.record = encoder_.Encode(lease, leases_->DetailOf(lease), now);
+  effects.ticket = {lease.address, lease.version};
 }
 
 }  // namespace slipway::dhcp

@@ -17,7 +17,9 @@
 #include "dataplane/boot/decide.h"
 #include "dataplane/boot/loop_guard.h"
 #include "dataplane/boot/step.h"
+#include "dataplane/boot/step_gate.h"
 #include "dataplane/config/snapshot.h"
+#include "dataplane/dhcp/conflict_probes.h"
 #include "dataplane/dhcp/engine.h"
 #include "dataplane/dhcp/message6.h"
 #include "dataplane/dhcp/option_set.h"
@@ -62,6 +64,8 @@ enum class Reason6 : std::uint8_t {
   kPairRecovering,  // one of a pair of racks that has not caught up: the other one answers
   kPartnersTurn,    // the other rack of the pair answers this client
   kPartnersToSay,   // whether the address is the client's only the other rack knows
+  kForeignServer,  // an Advertise or Reply of another server was heard
+  kMainServer,     // likewise, of the server that the VLAN belongs to
   kCount,
 };
 
@@ -74,6 +78,9 @@ struct Counters6 {
   std::array<Counter, 14> by_type;  // by message type as received; [0]: others
   Counter loops_found;
   Counter options_left_out;
+  Counter probes;          // neighbour solicitations beside an Advertise
+  Counter conflicts;       // answered by somebody else: the address is quarantined
+  Counter conflicts_late;  // likewise, but it was bound already, or too many are quarantined
 };
 
 // Where a packet came in and what the rack is there.
@@ -95,6 +102,12 @@ struct Reply6 {
   bool wait_durable = false;  // leaves only after OnDurable(ticket)
 };
 
+// Another DHCPv6 server, as its answer to a question of ours tells. Views into the packet.
+struct ForeignServer6 {
+  ByteSpan duid;
+  Ipv6Address offered;  // any: none
+};
+
 // What Handle wants done. The shell owns one and uses it again.
 struct Effects6 {
   Reason6 reason = Reason6::kMalformed;
@@ -102,10 +115,34 @@ struct Effects6 {
   // Not empty: to be logged as a Lease fact; valid until the engine's next call.
   ByteSpan record;
   Ticket ticket;
+  config::RecordId machine = 0;  // 0: unknown, or not looked for
+  MacAddress mac;                // that the client shows; zero: none
+  ByteSpan duid;                 // its identifier, in the packet
+  ForeignServer6 foreign;        // with kForeignServer
   FixedVector<boot::BootStep, kStepsMax> steps;
+  IpAddress probe;  // set: ask by neighbour solicitation whether anybody has it, on the interface
+
+  // Before each call of the engine: all but the reason.
+  void Clear() noexcept {
+    reply = {};
+    record = {};
+    ticket = {};
+    machine = 0;
+    mac = {};
+    duid = {};
+    foreign = {};
+    steps.clear();
+    probe = {};
+  }
 };
 
 using Duid = FixedVector<std::byte, kDuidBytesMax>;
+
+// The MAC that a link-local address is made of (RFC 4291 appendix A); zero if it is not.
+[[nodiscard]] MacAddress MacOfEui64(const Ipv6Address& address) noexcept;
+
+// The MAC of a DUID made of one (RFC 8415 11.2 and 11.4); zero if it is not.
+[[nodiscard]] MacAddress MacOfDuid(ByteSpan duid) noexcept;
 
 // DUID-UUID (RFC 6355).
 [[nodiscard]] Duid DuidFromUuid(const config::Uuid& uuid) noexcept;
@@ -114,9 +151,11 @@ struct EngineOptions6 {
   Duid server_id;  // the same for the rack's life, also over restarts
   boot::LoopOptions loops;
   lease::PairRules* pair = nullptr;  // outlives the engine; nullptr: this rack is alone
+  boot::StepLimits steps = {};
 };
 
 struct Answer6;
+struct DecisionTrace;
 
 class Dhcp6Engine {
  public:
@@ -134,6 +173,19 @@ class Dhcp6Engine {
   void Handle(ByteSpan packet, const ReceiveContext6& context, const config::Snapshot& snapshot,
               const lease::Now& now, MutableByteSpan reply, Effects6& effects);
 
+  // What Handle would do with the packet now, by the same code, and why. Nothing changes: no offer
+  // is held, nothing is to be logged, no counter moves; `effects` and `reply` are what Handle would
+  // give, without record and version.
+  void Explain(ByteSpan packet, const ReceiveContext6& context, const config::Snapshot& snapshot,
+               const lease::Now& now, MutableByteSpan reply, Effects6& effects,
+               DecisionTrace& trace);
+
+  // Somebody said by a neighbour advertisement on that interface that the address is theirs. True
+  // if that ended an offer, which is quarantined now: `record` and `ticket` are to be logged (no
+  // reply). What nobody asked changes nothing.
+  [[nodiscard]] bool OnNeighbour(const IpAddress& address, MacAddress by, std::uint32_t ifindex,
+                                 const lease::Now& now, Effects6& effects);
+
   // The record of this ticket is on disk: renewals may rely on it. Send the reply that waited.
   void OnDurable(const Ticket& ticket) noexcept {
     leases_->MarkDurable(ticket.address, ticket.version);
@@ -142,30 +194,45 @@ class Dhcp6Engine {
   // The machine got further (its inventory arrived): its boot is no loop.
   void OnProgress(MacAddress mac) noexcept { loops_.Progress(mac); }
 
+  [[nodiscard]] const Duid& server_id() const noexcept { return server_id_; }
+
   [[nodiscard]] const Counters6& counters() const noexcept { return counters_; }
 
  private:
+  [[nodiscard]] Reason6 Run(ByteSpan packet, const ReceiveContext6& context,
+                            const config::Snapshot& snapshot, const lease::Now& now,
+                            MutableByteSpan reply, Effects6& effects, DecisionTrace* trace);
   [[nodiscard]] Reason6 Dispatch(Exchange& exchange);
-  [[nodiscard]] Reason6 AskPair(const Exchange& exchange);
+  [[nodiscard]] Reason6 AskPair(Exchange& exchange);
   [[nodiscard]] Reason6 OnSolicit(Exchange& exchange);
   [[nodiscard]] Reason6 OnRequest(Exchange& exchange);
   [[nodiscard]] Reason6 OnRenew(Exchange& exchange);
   [[nodiscard]] Reason6 OnConfirm(Exchange& exchange);
   [[nodiscard]] Reason6 OnEnd(Exchange& exchange);
   [[nodiscard]] Reason6 OnInformationRequest(Exchange& exchange);
-  [[nodiscard]] const lease::Lease* Offer(Exchange& exchange, const IpAddress& wanted);
+  [[nodiscard]] Result<IpAddress> Offer(Exchange& exchange, const IpAddress& wanted);
+  void ProbeOffer(const Exchange& exchange, const IpAddress& address);
+  [[nodiscard]] bool Claim(const Exchange& exchange, const config::SubnetRecord& subnet,
+                           const IpAddress& address);
+  void GuardLoop(Exchange& exchange);
   [[nodiscard]] Reason6 Grant(Exchange& exchange, const IpAddress& address, Answer6& answer);
   [[nodiscard]] Reason6 EndAndTakeBack(Exchange& exchange, const IpAddress& address);
   [[nodiscard]] Reason6 Refuse(Exchange& exchange, const IpAddress& address);
   [[nodiscard]] Reason6 TakeBack(Exchange& exchange, const IpAddress& address);
   [[nodiscard]] Reason6 Send(Exchange& exchange, const Answer6& answer, Reason6 reason);
-  void Log(Exchange& exchange, const lease::Lease& lease);
+  void Log(const lease::Lease& lease, const lease::Now& now, Effects6& effects);
+  // boot_steps.cc
+  void TraceArrival(Exchange& exchange) noexcept;
+  void TraceSilence(Exchange& exchange, Reason6 reason) noexcept;
+  void AddStep(Exchange& exchange, boot::StepKind kind, std::string_view name, bool ok) noexcept;
 
   Duid server_id_;
   Counters6 counters_;
   lease::LeaseTable* leases_;
   lease::PairRules* pair_;
   boot::LoopGuard loops_;
+  ConflictProbes probes_;
+  boot::StepGate step_gate_;
   lease::LeaseEncoder encoder_;
   Message6 message_;
   boot::BootPlan plan_;

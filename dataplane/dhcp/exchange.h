@@ -44,15 +44,11 @@ struct Dhcp4Engine::Exchange {
   // Only looked at: nothing may change.
   [[nodiscard]] bool explaining() const noexcept { return trace != nullptr; }
 
-  // Takes a rule down; returns whether it matched, so that it reads as a condition. `rule` is an
-  // id that stays: a new one goes into docs/protocols/dhcp.md. Both texts are static.
+  // As the function of that name (trace.h).
   template <typename Value = NoTraceValue>
   bool Note(bool matched, std::string_view rule, std::string_view reason,
             const Value& value = {}) const noexcept {
-    if (trace != nullptr) [[unlikely]] {
-      trace->Add(matched, rule, reason, TraceValue::Of(value));
-    }
-    return matched;
+    return dhcp::Note(trace, matched, rule, reason, value);
   }
 
   // True if an address in a message names us.

@@ -6,6 +6,7 @@
 
 #include "dataplane/boot/decide.h"
 #include "dataplane/dhcp/engine6.h"
+#include "dataplane/dhcp/trace.h"
 
 namespace slipway::dhcp {
 
@@ -15,10 +16,13 @@ struct Dhcp6Engine::Exchange {
   const config::Snapshot& snapshot;
   const lease::Now& now;
   const Duid& server_id;
+  std::size_t packet_bytes = 0;
   MutableByteSpan out;
   Effects6& effects;
   OptionSet& options;    // filled when the reply is written
   boot::BootPlan& plan;  // clear until a subnet is chosen
+  // Somebody asks why: take the rules down. nullptr: nobody does.
+  DecisionTrace* trace = nullptr;
 
   // The link: found by interface or by a relay's link-address.
   const config::VlanRecord* vlan = nullptr;
@@ -34,6 +38,17 @@ struct Dhcp6Engine::Exchange {
   const config::SubnetRecord* reserved_subnet = nullptr;
   lease::LeaseDetail detail{};
   bool loop = false;
+  Duration asked_for{};  // since the first message of this transaction; set for what boots
+
+  // Only looked at: nothing may change.
+  [[nodiscard]] bool explaining() const noexcept { return trace != nullptr; }
+
+  // As the function of that name (trace.h).
+  template <typename Value = NoTraceValue>
+  bool Note(bool matched, std::string_view rule, std::string_view reason,
+            const Value& value = {}) const noexcept {
+    return dhcp::Note(trace, matched, rule, reason, value);
+  }
 
   // The first address in the client's IA; not set if it names none.
   [[nodiscard]] IpAddress wanted() const noexcept {
@@ -56,6 +71,15 @@ struct Dhcp6Engine::Exchange {
 // The first IPv6 subnet of a VLAN; nullptr if it has none.
 [[nodiscard]] const config::SubnetRecord* FirstSubnet6(const config::Snapshot& snapshot,
                                                        config::RecordId vlan) noexcept;
+
+// The MAC that the client shows: as its relay saw it, as its own address has it, as its DUID has
+// it; zero if there is none (dataplane/dhcp/client_of6.cc).
+struct ShownMac {
+  MacAddress mac;
+  bool by_duid = false;
+};
+
+[[nodiscard]] ShownMac FindShownMac(const Message6& message, const Ipv6Address& source) noexcept;
 
 // Who the client is: its link-layer address, identity in the lease table, firmware and reservation
 // (dataplane/dhcp/client_of6.cc).

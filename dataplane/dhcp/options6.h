@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "dataplane/base/address.h"
 #include "dataplane/dhcp/options.h"
 
 namespace slipway::dhcp {
@@ -35,6 +36,9 @@ enum class Status6 : std::uint16_t {
   kUseMulticast = 5,
   kNoPrefixAvail = 6,
 };
+
+// RFC 8415 7.1: All_DHCP_Relay_Agents_and_Servers.
+inline constexpr Ipv6Address kAllDhcpServers{{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2}};
 
 // RFC 8415 11.
 inline constexpr std::size_t kDuidBytesMin = 3;

@@ -9,6 +9,7 @@ namespace {
 // What firmware and iPXE ask for.
 constexpr std::array<std::uint8_t, 15> kWanted = {1,  2,  3,  6,  12, 13, 15, 17,
                                                   28, 42, 43, 54, 60, 66, 67};
+constexpr std::array<std::uint16_t, 7> kWanted6 = {17, 23, 24, 41, 56, 59, 60};
 // HTTP, Linux kernels, EFI images.
 constexpr std::array<std::uint8_t, 9> kIpxeFeatures = {19, 1, 1, 24, 1, 1, 36, 1, 1};
 // The HTTP rows of the IANA registry of architectures (RFC 5970 3.3, RFC 8572).
@@ -68,6 +69,106 @@ Result<std::size_t> EncodeQuestion(MutableByteSpan out, const Question& question
     StoreBig(out.data() + 24, question.relay.value);
   }
   return bytes;
+}
+
+namespace {
+
+constexpr std::uint16_t kHardwareEthernet6 = 1;
+
+void WriteClass(Writer6& writer, Option6 option, std::string_view item) {
+  if (item.empty()) {
+    return;
+  }
+  writer.Begin(option);
+  if (option == Option6::kVendorClass) {
+    writer.RawU32(kEnterpriseIntel);
+  }
+  writer.RawU16(static_cast<std::uint16_t>(item.size()));
+  writer.Raw(AsBytes(item));
+  writer.End();
+}
+
+void WriteDuid(Writer6& writer, const Question6& question) {
+  if (question.duid.size != 0 || question.mac.is_zero()) {
+    writer.Bytes(Option6::kClientId, question.duid.view());
+    return;
+  }
+  writer.Begin(Option6::kClientId);
+  writer.RawU16(kDuidLinkLayer);
+  writer.RawU16(kHardwareEthernet6);
+  writer.Raw(std::as_bytes(std::span(question.mac.octets)));
+  writer.End();
+}
+
+void WriteIaNa(Writer6& writer, const Ipv6Address& address) {
+  writer.Begin(Option6::kIaNa);
+  writer.RawU32(1);
+  writer.RawU32(0);
+  writer.RawU32(0);
+  if (!address.is_any()) {
+    writer.Begin(Option6::kIaAddress);
+    writer.Raw(std::as_bytes(std::span(address.octets)));
+    writer.RawU32(0);
+    writer.RawU32(0);
+    writer.End();
+  }
+  writer.End();
+}
+
+// RFC 8415 16: the types that name their server.
+bool NamesServer(MessageType6 type) {
+  return type == MessageType6::kRequest || type == MessageType6::kRenew ||
+         type == MessageType6::kRelease || type == MessageType6::kDecline;
+}
+
+// RFC 4291 appendix A; without a MAC one that shows none.
+Ipv6Address LinkLocalOf(MacAddress mac) {
+  const auto& m = mac.octets;
+  if (mac.is_zero()) {
+    return {{0xFE, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}};
+  }
+  return {{0xFE, 0x80, 0, 0, 0, 0, 0, 0, static_cast<std::uint8_t>(m[0] ^ 2), m[1], m[2], 0xFF,
+           0xFE, m[3], m[4], m[5]}};
+}
+
+}  // namespace
+
+Ipv6Address SourceOf(const Question6& question) noexcept {
+  return question.relay.is_any() ? LinkLocalOf(question.mac) : question.relay;
+}
+
+Result<std::size_t> EncodeQuestion6(MutableByteSpan out, const Question6& question) noexcept {
+  Writer6 writer(out, kMessage6BytesMax);
+  std::array<std::byte, 2 + sizeof(MacAddress::octets)> seen{};
+  StoreBig(seen.data(), kHardwareEthernet6);
+  std::ranges::copy(std::as_bytes(std::span(question.mac.octets)), seen.begin() + 2);
+  if (!question.relay.is_any()) {
+    RelayHop hop{.link = question.relay, .peer = LinkLocalOf(question.mac)};
+    hop.client_address = question.mac.is_zero() ? ByteSpan{} : ByteSpan(seen);
+    writer.RelayForward(hop);
+  }
+  writer.Header(question.type, 1);
+  WriteDuid(writer, question);
+  if (NamesServer(question.type)) {
+    writer.Bytes(Option6::kServerId, {question.server.data(), question.server.size()});
+  }
+  if (question.type != MessageType6::kInformationRequest) {
+    WriteIaNa(writer, question.address);
+  }
+  writer.Begin(Option6::kOptionRequest);
+  for (const std::uint16_t code : kWanted6) {
+    writer.RawU16(code);
+  }
+  writer.End();
+  const bool firmware_class = question.vendor_class.empty() && question.has_architecture;
+  WriteClass(
+      writer, Option6::kVendorClass,
+      firmware_class ? FirmwareClass(question.architecture).view() : question.vendor_class.view());
+  WriteClass(writer, Option6::kUserClass, question.user_class);
+  if (question.has_architecture) {
+    writer.U16(Option6::kClientArchitecture, question.architecture);
+  }
+  return writer.Finish();
 }
 
 }  // namespace slipway::dhcp

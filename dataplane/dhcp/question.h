@@ -9,6 +9,7 @@
 #include "dataplane/base/bounded.h"
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/result.h"
+#include "dataplane/dhcp/engine6.h"
 #include "dataplane/dhcp/message.h"
 #include "dataplane/lease/lease.h"
 
@@ -30,6 +31,26 @@ struct Question {
   Ipv4Address relay;               // giaddr
   Ipv4Address link_selection;      // option 82.5, with a relay
 };
+
+// A DHCPv6 client's, for Dhcp6Engine::Explain.
+struct Question6 {
+  MessageType6 type = MessageType6::kSolicit;
+  MacAddress mac;        // zero: the client shows none
+  lease::ClientId duid;  // empty: made of the MAC (RFC 8415 11.4)
+  bool has_architecture = false;
+  std::uint16_t architecture = 0;  // option 61
+  ClassText vendor_class;          // empty: what firmware of the architecture says
+  ClassText user_class;
+  Ipv6Address address;  // that it has, or asks for
+  Ipv6Address relay;    // its link-address; any: none
+  Duid server;          // named by the types that name one; empty: by none
+};
+
+// Returns the length. kTooLarge if `out` is too small; kMessageBytesMin always suffices.
+[[nodiscard]] Result<std::size_t> EncodeQuestion6(MutableByteSpan out,
+                                                  const Question6& question) noexcept;
+// Where such a packet comes from: its relay, or a link-local address of the client's MAC.
+[[nodiscard]] Ipv6Address SourceOf(const Question6& question) noexcept;
 
 // Returns the length. kTooLarge if `out` is too small; kMessageBytesMin always suffices.
 [[nodiscard]] Result<std::size_t> EncodeQuestion(MutableByteSpan out,

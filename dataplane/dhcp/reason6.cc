@@ -15,6 +15,7 @@ std::string_view ToString(Reason6 reason) noexcept {
           "unserved-link",   "policy-ignore",   "other-server",
           "no-subnet",       "unknown-lease",   "reply-too-large",
           "pair-recovering", "partners-turn",   "partners-to-say",
+          "foreign-server",  "main-server",
       };
   static_assert(!kNames.back().empty());
   return reason < Reason6::kCount ? kNames[static_cast<std::size_t>(reason)] : "unknown";

@@ -1,6 +1,7 @@
 #include "dataplane/dhcp/rules.h"
 
 #include <algorithm>
+#include <span>
 
 #include "dataplane/base/random.h"
 
@@ -94,6 +95,15 @@ void GiveNoBootFile(boot::BootPlan& plan) noexcept {
   plan.kind = boot::PlanKind::kNothing;
   plan.reason = boot::kLoopReason;
   plan.file.clear();
+}
+
+const config::VlanRecord* FindListedVlan(const config::Snapshot& snapshot,
+                                         const IpAddress& relay) noexcept {
+  const std::span<const config::VlanRecord> vlans = snapshot.vlans();
+  const auto found = std::ranges::find_if(vlans, [&](const config::VlanRecord& vlan) {
+    return std::ranges::find(vlan.relays, relay) != vlan.relays.end();
+  });
+  return found == vlans.end() ? nullptr : &*found;
 }
 
 }  // namespace slipway::dhcp

@@ -25,6 +25,10 @@ inline constexpr std::uint32_t kLeaseSecondsMin = 30;
 [[nodiscard]] std::uint32_t RenewalSeconds(const lease::ClientKey& key,
                                            std::uint32_t lease_seconds) noexcept;
 
+// The VLAN that lists the relay, whose address is in no subnet; nullptr if none does.
+[[nodiscard]] const config::VlanRecord* FindListedVlan(const config::Snapshot& snapshot,
+                                                       const IpAddress& relay) noexcept;
+
 // The address is reserved for another interface by now.
 [[nodiscard]] bool IsAnothers(const config::Snapshot& snapshot, const IpAddress& address,
                               MacAddress mac) noexcept;

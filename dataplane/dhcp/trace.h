@@ -104,11 +104,36 @@ struct DecisionTrace {
   FixedVector<boot::RuleTried, boot::kRulesTriedMax> boot_rules;
   Decision decision;
 
+  // What the explanation says beside the rules, of an exchange of either family.
+  template <typename Exchange>
+  void Summarise(const Exchange& exchange) {
+    boot_rules = exchange.plan.rules;
+    decision.vlan = exchange.vlan == nullptr ? 0 : exchange.vlan->id;
+    decision.subnet = exchange.subnet == nullptr ? 0 : exchange.subnet->id;
+    decision.machine = exchange.client.machine;
+    decision.server = exchange.server;
+    decision.plan = exchange.plan.kind;
+    decision.plan_reason = exchange.plan.reason;
+    decision.file = exchange.plan.file;
+  }
+
   void Add(bool matched, std::string_view rule, std::string_view reason,
            TraceValue value) noexcept {
     const TracedRule traced{{.rule = rule, .reason = reason, .matched = matched}, value};
     left_out += rules.push_back(traced) ? 0U : 1U;
   }
 };
+
+// Takes a rule down if somebody asks (`trace` is not null); returns whether it matched, so that it
+// reads as a condition. `rule` is an id that stays: a new one goes into docs/protocols/dhcp.md.
+// Both texts are static.
+template <typename Value = NoTraceValue>
+bool Note(DecisionTrace* trace, bool matched, std::string_view rule, std::string_view reason,
+          const Value& value = {}) noexcept {
+  if (trace != nullptr) [[unlikely]] {
+    trace->Add(matched, rule, reason, TraceValue::Of(value));
+  }
+  return matched;
+}
 
 }  // namespace slipway::dhcp

@@ -39,6 +39,41 @@ namespace json = boost::json;
   }
 }
 
+[[nodiscard]] std::string_view AnswerName(dhcp::Reason6 reason) {
+  using enum dhcp::Reason6;
+  switch (reason) {
+    case kAdvertised:
+      return "advertise";
+    case kReplied:
+    case kRepliedFromMemory:
+    case kRapidCommitted:
+    case kConfirmed:
+    case kInformed:
+    case kReleased:
+    case kDeclined:
+    case kQuarantineFull:
+      return "reply";
+    case kNotOnLink:
+    case kNoAddress:
+    case kTakenBack:
+    case kNoBinding:
+    case kUseMulticast:
+      return "refusal";
+    default:
+      return "none";
+  }
+}
+
+[[nodiscard]] std::string Hex(ByteSpan bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::byte byte : bytes) {
+    text += kDigits[std::to_integer<std::size_t>(byte >> 4)];
+    text += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
+  }
+  return text;
+}
+
 // The members that say what a value is about: "subnet": 7.
 void AddValue(const dhcp::TraceValue& value, json::object& out) {
   using dhcp::TraceKind;
@@ -77,6 +112,56 @@ void AddValue(const dhcp::TraceValue& value, json::object& out) {
   return out;
 }
 
+[[nodiscard]] json::value ArchitectureJson(ByteSpan codes) {
+  return codes.size() < 2 ? json::value(nullptr)
+                          : json::value(LoadBig<std::uint16_t>(codes.data()));
+}
+
+[[nodiscard]] json::value Packet6Json(ByteSpan bytes, MacAddress mac) {
+  const auto message = std::make_unique<dhcp::Message6>();
+  if (!dhcp::Decode6(bytes, *message)) {
+    return nullptr;
+  }
+  IpAddress relay;
+  for (const dhcp::RelayHop& hop : message->relays) {
+    relay = hop.link.is_any() ? relay : IpAddress(hop.link);
+  }
+  IpAddress requested;
+  for (const dhcp::Ia& ia : message->ias) {
+    requested = requested.is_set() || ia.addresses.empty() ? requested : IpAddress(ia.addresses[0]);
+  }
+  json::object out;
+  out["type"] = Text(dhcp::ToString(message->type));
+  out["mac"] = Mac(mac);
+  out["duid"] = Hex(message->Get(dhcp::Option6::kClientId));
+  out["relay"] = Address(relay);
+  out["requested"] = Address(requested);
+  out["arch"] = ArchitectureJson(message->Get(dhcp::Option6::kClientArchitecture));
+  return out;
+}
+
+[[nodiscard]] json::object ReplyJson(const dhcp::Reply& reply) {
+  json::object out;
+  out["by"] = reply.delivery == dhcp::Delivery::kFrame ? "frame"
+              : reply.delivery == dhcp::Delivery::kUdp ? "udp"
+                                                       : "none";
+  out["address"] = Address(reply.address);
+  out["mac"] = Mac(reply.mac);
+  out["bytes"] = reply.bytes;
+  out["after_disk"] = reply.wait_durable;
+  return out;
+}
+
+[[nodiscard]] json::object ReplyJson(const dhcp::Reply6& reply) {
+  json::object out;
+  out["by"] = reply.bytes == 0 ? "none" : "udp";
+  out["address"] = Address(reply.address);
+  out["mac"] = nullptr;
+  out["bytes"] = reply.bytes;
+  out["after_disk"] = reply.wait_durable;
+  return out;
+}
+
 [[nodiscard]] json::value PacketJson(ByteSpan bytes) {
   const auto message = std::make_unique<dhcp::Message>();
   if (!dhcp::Decode(bytes, *message)) {
@@ -89,9 +174,7 @@ void AddValue(const dhcp::TraceValue& value, json::object& out) {
   out["ciaddr"] = Address(message->ciaddr);
   out["requested"] = Address(message->GetAddress(dhcp::Option::kRequestedAddress));
   out["server"] = Address(message->GetAddress(dhcp::Option::kServerIdentifier));
-  const ByteSpan architecture = message->Get(dhcp::Option::kClientArchitecture);
-  out["arch"] = architecture.size() < 2 ? json::value(nullptr)
-                                        : json::value(LoadBig<std::uint16_t>(architecture.data()));
+  out["arch"] = ArchitectureJson(message->Get(dhcp::Option::kClientArchitecture));
   return out;
 }
 
@@ -100,26 +183,21 @@ void AddValue(const dhcp::TraceValue& value, json::object& out) {
 json::object ToJson(const Explained& explained) {
   const dhcp::DecisionTrace& trace = *explained.trace;
   const dhcp::Decision& decision = trace.decision;
+  const bool v6 = explained.family == config::Family::kV6;
   json::object out;
-  out["packet"] = PacketJson(explained.packet);
+  out["family"] = v6 ? "v6" : "v4";
+  out["packet"] = v6 ? Packet6Json(explained.packet, explained.mac) : PacketJson(explained.packet);
   out["interface"] =
       explained.interface.empty() ? json::value(nullptr) : json::value(Text(explained.interface));
-  out["answer"] = Text(AnswerName(explained.reason));
-  out["reason"] = Text(dhcp::ToString(explained.reason));
+  out["answer"] = Text(v6 ? AnswerName(explained.reason6) : AnswerName(explained.reason));
+  out["reason"] = Text(v6 ? dhcp::ToString(explained.reason6) : dhcp::ToString(explained.reason));
   out["address"] = Address(decision.address);
   out["server"] = Address(decision.server);
   out["lease_seconds"] = decision.lease.seconds();
   out["vlan"] = decision.vlan;
   out["subnet"] = decision.subnet;
   out["machine"] = decision.machine;
-  json::object& reply = out["reply"].emplace_object();
-  reply["by"] = explained.reply.delivery == dhcp::Delivery::kFrame ? "frame"
-                : explained.reply.delivery == dhcp::Delivery::kUdp ? "udp"
-                                                                   : "none";
-  reply["address"] = Address(explained.reply.address);
-  reply["mac"] = Mac(explained.reply.mac);
-  reply["bytes"] = explained.reply.bytes;
-  reply["after_disk"] = explained.reply.wait_durable;
+  out["reply"] = v6 ? ReplyJson(explained.reply6) : ReplyJson(explained.reply);
   json::object& boot = out["boot"].emplace_object();
   boot["plan"] = Text(boot::ToString(decision.plan));
   boot["reason"] = Text(decision.plan_reason);
@@ -139,10 +217,11 @@ json::object ToJson(const Explained& explained) {
 }
 
 json::object ToJson(const Then& then) {
+  const bool v6 = then.family == config::Family::kV6;
   json::object out;
   out["time_ns"] = then.at.ns;
-  out["reason"] = Text(dhcp::ToString(then.reason));
-  out["answer"] = Text(AnswerName(then.reason));
+  out["reason"] = Text(v6 ? dhcp::ToString(then.reason6) : dhcp::ToString(then.reason));
+  out["answer"] = Text(v6 ? AnswerName(then.reason6) : AnswerName(then.reason));
   out["address"] = Address(then.address);
   out["cut"] = then.cut;
   return out;
@@ -151,17 +230,11 @@ json::object ToJson(const Then& then) {
 json::object ToJson(const lease::Lease& lease, const lease::LeaseDetail& detail, Instant now,
                     WallTime wall) {
   const auto at = [&](Instant instant) { return wall.ns + (instant - now).ns; };
-  std::string client_id;
-  for (const std::byte byte : detail.client_id.view()) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    client_id += kDigits[std::to_integer<std::size_t>(byte >> 4)];
-    client_id += kDigits[std::to_integer<std::size_t>(byte & std::byte{15})];
-  }
   json::object out;
   out["address"] = Address(lease.address);
   out["state"] = Text(lease::ToString(lease.state));
   out["mac"] = Mac(lease.mac);
-  out["client_id"] = client_id;
+  out["client_id"] = Hex(detail.client_id.view());
   out["hostname"] = Text(detail.hostname.view());
   out["machine"] = lease.machine;
   out["subnet"] = lease.subnet;

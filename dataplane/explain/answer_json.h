@@ -10,6 +10,7 @@
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/time.h"
 #include "dataplane/dhcp/engine.h"
+#include "dataplane/dhcp/engine6.h"
 #include "dataplane/dhcp/trace.h"
 #include "dataplane/lease/lease_table.h"
 
@@ -18,8 +19,13 @@ namespace slipway::explain {
 struct Explained {
   std::string_view interface;  // where the packet is heard; empty: not served
   ByteSpan packet;
+  config::Family family = config::Family::kV4;
   dhcp::Reason reason = dhcp::Reason::kMalformed;
   dhcp::Reply reply;
+  // Of a DHCPv6 packet.
+  dhcp::Reason6 reason6 = dhcp::Reason6::kMalformed;
+  dhcp::Reply6 reply6;
+  MacAddress mac;  // that the client shows
   const dhcp::DecisionTrace* trace = nullptr;
 };
 
@@ -28,7 +34,9 @@ struct Explained {
 // What became of a packet at its time.
 struct Then {
   WallTime at;
+  config::Family family = config::Family::kV4;
   dhcp::Reason reason = dhcp::Reason::kMalformed;
+  dhcp::Reason6 reason6 = dhcp::Reason6::kMalformed;
   IpAddress address;
   bool cut = false;  // only the packet's beginning was kept
 };

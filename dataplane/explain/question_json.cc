@@ -37,6 +37,17 @@ template <typename Number>
   return out;
 }
 
+// What was asked, before it is known of which family.
+struct Asked {
+  AskedPacket packet;
+  std::string_view type;
+  IpAddress ciaddr;
+  IpAddress requested;
+  IpAddress server;
+  IpAddress relay;
+  IpAddress link_selection;
+};
+
 [[nodiscard]] Read ReadArchitecture(std::string_view text, dhcp::Question& question) {
   question.has_architecture = true;
   if (ReadNumber(text, question.architecture)) {
@@ -70,7 +81,24 @@ template <typename Number>
   return {};
 }
 
-[[nodiscard]] Read ReadClientId(std::string_view text, dhcp::Question& question) {
+[[nodiscard]] Read ReadType6(std::string_view text, dhcp::Question6& question) {
+  using dhcp::MessageType6;
+  constexpr std::array kTypes = {MessageType6::kSolicit, MessageType6::kRequest,
+                                 MessageType6::kRenew,   MessageType6::kRebind,
+                                 MessageType6::kConfirm, MessageType6::kRelease,
+                                 MessageType6::kDecline, MessageType6::kInformationRequest};
+  for (const MessageType6 type : kTypes) {
+    if (dhcp::ToString(type) == text) {
+      question.type = type;
+      return {};
+    }
+  }
+  return Wrong("type",
+               "is solicit, request, renew, rebind, confirm, release, decline or "
+               "information-request");
+}
+
+[[nodiscard]] Read ReadHex(std::string_view field, std::string_view text, lease::ClientId& out) {
   std::array<std::byte, lease::kClientIdBytesMax> bytes{};
   std::size_t size = 0;
   for (std::size_t i = 0; i < text.size();) {
@@ -80,31 +108,38 @@ template <typename Number>
         std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
     if (digits.size() != 2 || error != std::errc{} || end != digits.data() + 2 ||
         size == bytes.size()) {
-      return Wrong("client_id", "is at most 64 bytes in hex, as 01:52:54:00:00:00:01");
+      return Wrong(field, "is at most 64 bytes in hex, as 01:52:54:00:00:00:01");
     }
     bytes[size++] = static_cast<std::byte>(byte);
     i += 2;
     i += i < text.size() && text[i] == ':' ? 1U : 0U;
   }
-  return question.client_id.Assign(ByteSpan(bytes).first(size))
-             ? Read()
-             : Wrong("client_id", "is at most 64 bytes");
+  return out.Assign(ByteSpan(bytes).first(size)) ? Read() : Wrong(field, "is at most 64 bytes");
 }
 
-[[nodiscard]] Read ReadOne(std::string_view field, std::string_view text, AskedPacket& asked) {
+[[nodiscard]] Read ReadFamily(std::string_view text, AskedPacket& asked) {
+  asked.family = text == "v6" ? config::Family::kV6 : config::Family::kV4;
+  return text == "v4" || text == "v6" ? Read() : Wrong("family", "is v4 or v6");
+}
+
+[[nodiscard]] Read ReadOne(std::string_view field, std::string_view text, Asked& raw) {
+  AskedPacket& asked = raw.packet;
   dhcp::Question& question = asked.question;
-  const std::pair<std::string_view, Ipv4Address*> addresses[] = {
-      {"ciaddr", &question.ciaddr},
-      {"requested", &question.requested},
-      {"server", &question.server},
-      {"relay", &question.relay},
-      {"link_selection", &question.link_selection}};
+  const std::pair<std::string_view, IpAddress*> addresses[] = {
+      {"ciaddr", &raw.ciaddr},
+      {"requested", &raw.requested},
+      {"server", &raw.server},
+      {"relay", &raw.relay},
+      {"link_selection", &raw.link_selection}};
   for (const auto& [name, target] : addresses) {
     if (name == field) {
-      const auto address = Ipv4Address::Parse(text);
-      *target = address ? *address : Ipv4Address{};
-      return address ? Read() : Wrong(field, "is an IPv4 address");
+      const auto address = IpAddress::Parse(text);
+      *target = address ? *address : IpAddress{};
+      return address ? Read() : Wrong(field, "is an address");
     }
+  }
+  if (field == "family") {
+    return ReadFamily(text, asked);
   }
   if (field == "mac") {
     const auto mac = MacAddress::Parse(text);
@@ -115,10 +150,14 @@ template <typename Number>
     return ReadArchitecture(text, question);
   }
   if (field == "type") {
-    return ReadType(text, question);
+    raw.type = text;
+    return {};
   }
   if (field == "client_id") {
-    return ReadClientId(text, question);
+    return ReadHex(field, text, question.client_id);
+  }
+  if (field == "duid") {
+    return ReadHex(field, text, asked.question6.duid);
   }
   bool fits = false;
   if (field == "vendor_class") {
@@ -138,27 +177,85 @@ template <typename Number>
   return fits ? Read() : Wrong(field, "is longer than 63 bytes (an interface: 15), or no number");
 }
 
+[[nodiscard]] Read FinishV4(Asked& raw) {
+  dhcp::Question& question = raw.packet.question;
+  const std::pair<std::string_view, IpAddress> addresses[] = {
+      {"ciaddr", raw.ciaddr},
+      {"requested", raw.requested},
+      {"server", raw.server},
+      {"relay", raw.relay},
+      {"link_selection", raw.link_selection}};
+  for (const auto& [name, address] : addresses) {
+    if (address.is_set() && !address.is_v4()) {
+      return Wrong(name, "is an IPv4 address");
+    }
+  }
+  question.ciaddr = raw.ciaddr.v4();
+  question.requested = raw.requested.v4();
+  question.server = raw.server.v4();
+  question.relay = raw.relay.v4();
+  question.link_selection = raw.link_selection.v4();
+  if (question.mac.is_zero()) {
+    return Wrong("mac", "is needed");
+  }
+  if (!question.link_selection.is_any() && question.relay.is_any()) {
+    return Wrong("link_selection", "is said by a relay: give 'relay' too");
+  }
+  return raw.type.empty() ? Read() : ReadType(raw.type, question);
+}
+
+[[nodiscard]] Read FinishV6(Asked& raw) {
+  const dhcp::Question& like = raw.packet.question;
+  dhcp::Question6& question = raw.packet.question6;
+  const std::pair<std::string_view, IpAddress> none[] = {
+      {"ciaddr", raw.ciaddr}, {"server", raw.server}, {"link_selection", raw.link_selection}};
+  for (const auto& [name, address] : none) {
+    if (address.is_set()) {
+      return Wrong(name, "is nothing of DHCPv6: see 'requested' and 'relay'");
+    }
+  }
+  const std::pair<std::string_view, IpAddress> addresses[] = {{"requested", raw.requested},
+                                                              {"relay", raw.relay}};
+  for (const auto& [name, address] : addresses) {
+    if (address.is_set() && address.is_v4()) {
+      return Wrong(name, "is an IPv6 address");
+    }
+  }
+  question.mac = like.mac;
+  question.has_architecture = like.has_architecture;
+  question.architecture = like.architecture;
+  question.vendor_class = like.vendor_class;
+  question.user_class = like.user_class;
+  question.address = raw.requested.v6();
+  question.relay = raw.relay.v6();
+  if (question.mac.is_zero() && question.duid.size == 0) {
+    return Wrong("mac", "is needed, or 'duid'");
+  }
+  if (question.duid.size != 0 && question.duid.size < dhcp::kDuidBytesMin) {
+    return Wrong("duid", "is at least 3 bytes (RFC 8415 11.1)");
+  }
+  return raw.type.empty() ? Read() : ReadType6(raw.type, question);
+}
+
 }  // namespace
 
 std::expected<AskedPacket, Misread> ReadQuestion(const json::object& question) {
-  AskedPacket asked;
+  Asked raw;
   for (const auto& member : question) {
     const std::string_view field(member.key().data(), member.key().size());
     if (!member.value().is_string()) {
       return Wrong(field, "is text");
     }
     const json::string& text = member.value().get_string();
-    if (const Read read = ReadOne(field, {text.data(), text.size()}, asked); !read) {
+    if (const Read read = ReadOne(field, {text.data(), text.size()}, raw); !read) {
       return std::unexpected(read.error());
     }
   }
-  if (asked.question.mac.is_zero()) {
-    return Wrong("mac", "is needed");
+  const Read done = raw.packet.family == config::Family::kV6 ? FinishV6(raw) : FinishV4(raw);
+  if (!done) {
+    return std::unexpected(done.error());
   }
-  if (!asked.question.link_selection.is_any() && asked.question.relay.is_any()) {
-    return Wrong("link_selection", "is said by a relay: give 'relay' too");
-  }
-  return asked;
+  return raw.packet;
 }
 
 }  // namespace slipway::explain

@@ -28,16 +28,40 @@ using Filled = std::expected<void, std::string>;
   return text == nullptr ? std::string_view{} : std::string_view(text->data(), text->size());
 }
 
-[[nodiscard]] Filled FillExplain(const json::object& argument, DhcpAsk& ask) {
+[[nodiscard]] Filled FillExplain6(const explain::AskedPacket& asked, const service::DhcpDesk& desk,
+                                  DhcpAsk& ask) {
+  dhcp::Question6 question = asked.question6;
+  question.server = desk.server_id();
+  const MacAddress by_duid = dhcp::MacOfDuid(question.duid.view());
+  ask.mac = !question.mac.is_zero() ? question.mac
+            : !by_duid.is_zero()    ? by_duid
+                                    : service::TagOf(question.duid.view());
+  ask.source = dhcp::SourceOf(question);
+  ask.relayed = !question.relay.is_any();
+  const auto bytes = dhcp::EncodeQuestion6(ask.packet, question);
+  if (!bytes) {
+    return std::unexpected("the packet would be too large");
+  }
+  ask.bytes = static_cast<std::uint16_t>(*bytes);
+  return {};
+}
+
+[[nodiscard]] Filled FillExplain(const json::object& argument, const service::DhcpDesk& desk,
+                                 DhcpAsk& ask) {
   const auto asked = explain::ReadQuestion(argument);
   if (!asked) {
     return std::unexpected(asked.error().field + " " + asked.error().problem);
   }
   const dhcp::Question& question = asked->question;
   ask.kind = asked->last ? AskKind::kExplainLast : AskKind::kExplain;
+  ask.family = asked->family;
   ask.mac = question.mac;
   ask.interface = asked->interface;
   ask.vlan = asked->vlan;
+  if (asked->family == config::Family::kV6) {
+    return FillExplain6(*asked, desk, ask);
+  }
+  ask.relayed = !question.relay.is_any();
   ask.source = question.relay.is_any() ? question.ciaddr : question.relay;
   const auto bytes = dhcp::EncodeQuestion(ask.packet, question);
   if (!bytes) {
@@ -47,7 +71,8 @@ using Filled = std::expected<void, std::string>;
   return {};
 }
 
-[[nodiscard]] Filled FillAddress(const json::object& argument, DhcpAsk& ask) {
+[[nodiscard]] Filled FillAddress(const json::object& argument, const service::DhcpDesk& /*desk*/,
+                                 DhcpAsk& ask) {
   const auto address = IpAddress::Parse(TextOf(argument, "address"));
   if (!address) {
     return std::unexpected("address is an IPv4 or IPv6 address");
@@ -56,7 +81,8 @@ using Filled = std::expected<void, std::string>;
   return {};
 }
 
-[[nodiscard]] Filled FillPools(const json::object& argument, DhcpAsk& ask) {
+[[nodiscard]] Filled FillPools(const json::object& argument, const service::DhcpDesk& /*desk*/,
+                               DhcpAsk& ask) {
   const std::string_view subnet = TextOf(argument, "subnet");
   const auto [end, error] =
       std::from_chars(subnet.data(), subnet.data() + subnet.size(), ask.subnet);
@@ -71,7 +97,7 @@ using Filled = std::expected<void, std::string>;
 struct Topic {
   std::string_view name;
   AskKind kind;
-  Filled (*fill)(const json::object& argument, DhcpAsk& ask);
+  Filled (*fill)(const json::object& argument, const service::DhcpDesk& desk, DhcpAsk& ask);
 };
 
 constexpr Topic kTopics[] = {
@@ -109,12 +135,18 @@ constexpr Topic kTopics[] = {
       out = explain::ToJson(
           explain::Explained{.interface = answer.interface,
                              .packet = ByteSpan(answer.packet.packet).first(answer.packet.bytes),
+                             .family = answer.family,
                              .reason = answer.reason,
                              .reply = answer.reply,
+                             .reason6 = answer.reason6,
+                             .reply6 = answer.reply6,
+                             .mac = answer.mac,
                              .trace = &answer.trace});
       if (answer.kind == AskKind::kExplainLast) {
         out["then"] = explain::ToJson(explain::Then{.at = answer.packet.at,
+                                                    .family = answer.family,
                                                     .reason = answer.packet.reason,
+                                                    .reason6 = answer.packet.reason6,
                                                     .address = answer.packet.address,
                                                     .cut = answer.packet.cut});
       }
@@ -158,7 +190,7 @@ void QueryDesk::OnQuery(std::uint64_t id, std::string_view topic, std::string_vi
   ask.id = id;
   ask.session = session_;
   ask.kind = found->kind;
-  if (const Filled filled = found->fill(value.get_object(), ask); !filled) {
+  if (const Filled filled = found->fill(value.get_object(), *dhcp_, ask); !filled) {
     return Refuse(id, session_, ErrorCode::kMalformed, filled.error());
   }
   if (!dhcp_->Ask(ask)) {

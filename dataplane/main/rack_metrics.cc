@@ -62,6 +62,16 @@ void WriteDhcpService(std::string_view name, const Service& service, Exposition&
   out.Value(counters.foreign_probes.value());
 }
 
+// Of an engine's counters.
+template <typename Counters>
+void WriteProbes(std::string_view name, const Counters& counters, Exposition& out) {
+  out.Family(name, "probes_total", "counter",
+             "Questions on the wire beside an offer, and answers.");
+  out.Value("result", "asked", counters.probes.value());
+  out.Value("result", "conflict", counters.conflicts.value());
+  out.Value("result", "conflict_late", counters.conflicts_late.value());
+}
+
 void WriteDhcp(const ShardSet& shards, Exposition& out) {
   out.Family("slipway_dhcp_packets_total", "counter", "DHCPv4 packets by what became of them.");
   const dhcp::Counters& counters = shards.engine().counters();
@@ -79,10 +89,7 @@ void WriteDhcp(const ShardSet& shards, Exposition& out) {
     out.Value("type", dhcp::MessageKindName(i), counters.answered[i].value());
   }
   WriteDhcpService("dhcp", shards.dhcp(), out);
-  out.Family("slipway_dhcp_probes_total", "counter", "ARP questions beside an offer, and answers.");
-  out.Value("result", "asked", counters.probes.value());
-  out.Value("result", "conflict", counters.conflicts.value());
-  out.Value("result", "conflict_late", counters.conflicts_late.value());
+  WriteProbes("dhcp", counters, out);
   const service::RaCounters& ra = shards.ra().counters();
   out.Family("slipway_ra_solicitations_total", "counter", "Router solicitations by answer.");
   out.Value("answer", "advertised", ra.advertised.value());
@@ -109,6 +116,7 @@ void WriteDhcp6(const ShardSet& shards, Exposition& out) {
               counters.by_type[i].value());
   }
   WriteDhcpService("dhcp6", shards.dhcp6(), out);
+  WriteProbes("dhcp6", counters, out);
 }
 
 constexpr std::array kPairStates = {lease::PairState::kOff,         lease::PairState::kRecover,

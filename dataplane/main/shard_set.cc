@@ -57,6 +57,7 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   inventories_->SetProgress(progress_box_.get());
   const shard::PortId raw = SLIP_TRY(driver.AddRaw(sockets.raw.Release()));
   packets_ = std::make_unique<service::PacketLog>();
+  packets6_ = std::make_unique<service::PacketLog>();
   watch_ = std::make_unique<service::DhcpWatch>(events_.front().get(), leases_.get());
   dhcp_shared_ = std::make_unique<service::DhcpShared>(
       service::DhcpShared::Parts{.serving = seat.serving.get(),
@@ -80,20 +81,22 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   const shard::PortId arp = SLIP_TRY(driver.AddUdp(sockets.arp.Release(), dhcp_.get()));
   SLIP_TRY(
       dhcp_->Start({.dhcp = udp, .boot_server = boot_server, .arp_replies = arp}, clock_.Now()));
-  SLIP_TRY(WireDhcp6(options, sockets));
+  SLIP_TRY(WireDhcp6(options, sockets, raw));
   // Solicitations carry the asker's MAC: no address book is needed here.
   dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
                                                      seat.serving.get(), &clock_);
-  ra_ =
-      std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_, random_.U64());
+  ra_ = std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_, *dhcp6_,
+                                             random_.U64());
   SLIP_TRY(ra_->Start(seat.shard->timers(), clock_.Now()));
   SLIP_TRY(driver.AddUdp(sockets.icmpv6.Release(), ra_.get()));
   checkpoints_ = std::make_unique<service::LeaseCheckpoints>(seat.shard.get(), seat.journal.get(),
                                                              leases_.get(), &clock_);
   desk_ = SLIP_TRY(service::DhcpDesk::Create({.serving = seat.serving.get(),
                                               .engine = engine_.get(),
+                                              .engine6 = engine6_.get(),
                                               .leases = leases_.get(),
                                               .packets = packets_.get(),
+                                              .packets6 = packets6_.get(),
                                               .facts = seat.journal.get(),
                                               .clock = &clock_,
                                               .pair = pair_.get()}));
@@ -126,18 +129,25 @@ Result<void> ShardSet::WirePair(const ShardSetOptions& options, service::PeerSin
   return {};
 }
 
-Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& sockets) {
+Result<void> ShardSet::WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
+                                 shard::PortId raw) {
   ShardSeat& seat = seats_.front();
   engine6_ = std::make_unique<dhcp::Dhcp6Engine>(
       dhcp::EngineOptions6{.server_id = dhcp::DuidFromUuid(options.server_uuid),
                            .loops = {},
                            .pair = pair_rules_.get()},
       leases_.get());
-  dhcp6_ = std::make_unique<service::Dhcp6Service>(service::Dhcp6Service::Parts{
-      .shard = seat.shard.get(), .shared = dhcp_shared_.get(), .engine = engine6_.get()});
+  dhcp6_ = std::make_unique<service::Dhcp6Service>(
+      service::Dhcp6Service::Parts{.shard = seat.shard.get(),
+                                   .raw_port = raw,
+                                   .shared = dhcp_shared_.get(),
+                                   .engine = engine6_.get(),
+                                   .packets = packets6_.get(),
+                                   .watch = watch_.get(),
+                                   .probe_interval = options.probe_interval});
   const shard::PortId udp =
       SLIP_TRY(seat.shard->driver().AddUdp(sockets.dhcp6.Release(), dhcp6_.get()));
-  SLIP_TRY(dhcp6_->Start(udp));
+  SLIP_TRY(dhcp6_->Start(udp, clock_.Now()));
   fans_.front()->Add(dhcp6_.get());
   return {};
 }

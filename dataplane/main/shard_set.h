@@ -139,7 +139,8 @@ class ShardSet {
   ShardSet(std::vector<ShardSeat> seats, Clock& clock, Random& random);
   [[nodiscard]] Result<void> WireDhcp(const ShardSetOptions& options, RackSockets& sockets);
   [[nodiscard]] Result<void> WirePair(const ShardSetOptions& options, service::PeerSink* peers);
-  [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets);
+  [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
+                                       shard::PortId raw);
 
   // The machine got further: its boot is no loop, by either protocol.
   void OnProgress(const MacAddress& mac) noexcept {
@@ -168,6 +169,7 @@ class ShardSet {
   std::unique_ptr<service::FactSteps> dhcp_steps_;
   std::unique_ptr<service::RaService> ra_;
   std::unique_ptr<service::PacketLog> packets_;
+  std::unique_ptr<service::PacketLog> packets6_;
   std::unique_ptr<service::DhcpWatch> watch_;
   std::unique_ptr<service::DhcpShared> dhcp_shared_;
   std::unique_ptr<service::DhcpService> dhcp_;

@@ -133,6 +133,7 @@ Result<RackSockets> OpenRackSockets(std::uint16_t http_port, std::string& why) {
   SLIP_TRY(udp("DHCPv6",
                {.bind = Ipv6Address{},
                 .port = kDhcp6ServerPort,
+                .hears_itself = false,
                 .receive_buffer_bytes = shard::kDhcpReceiveBufferBytes},
                sockets.dhcp6));
   for (const IpAddress& any : {IpAddress(Ipv4Address{}), IpAddress(Ipv6Address{})}) {

@@ -10,6 +10,7 @@ constexpr std::uint8_t kNextHeaderIcmp6 = 58;
 constexpr std::uint8_t kHopLimit = 255;       // RFC 4861 6.1: anything less came from off the link.
 constexpr std::uint8_t kClientHopLimit = 64;  // what we advertise: RFC 4861 6.2.1's common default
 constexpr std::uint8_t kOptionSourceMac = 1;
+constexpr std::uint8_t kOptionTargetMac = 2;
 constexpr std::uint8_t kOptionPrefix = 3;
 constexpr std::size_t kOptionsMax = 32;
 
@@ -86,6 +87,12 @@ void WriteDnsServers(WireWriter& writer, std::span<const IpAddress> servers) noe
   }
 }
 
+void WriteSourceMac(WireWriter& writer, MacAddress mac) noexcept {
+  writer.U8(kOptionSourceMac);
+  writer.U8(1);
+  writer.Bytes(std::as_bytes(std::span(mac.octets)));
+}
+
 void WriteAdvertisement(WireWriter& writer, const FullAdvertisement& advertisement) noexcept {
   const int flags =
       (advertisement.managed ? kFlagManaged : 0) | (advertisement.other ? kFlagOther : 0);
@@ -97,9 +104,7 @@ void WriteAdvertisement(WireWriter& writer, const FullAdvertisement& advertiseme
   writer.U16(advertisement.router_lifetime_s);
   writer.U32(0);  // reachable time: unspecified
   writer.U32(0);  // retransmission timer: unspecified
-  writer.U8(kOptionSourceMac);
-  writer.U8(1);
-  writer.Bytes(std::as_bytes(std::span(advertisement.source_mac.octets)));
+  WriteSourceMac(writer, advertisement.source_mac);
   if (advertisement.mtu != 0) {
     writer.U8(kOptionMtu);
     writer.U8(1);
@@ -110,6 +115,56 @@ void WriteAdvertisement(WireWriter& writer, const FullAdvertisement& advertiseme
     WritePrefix(writer, prefix);
   }
   WriteDnsServers(writer, advertisement.dns_servers);
+}
+
+// REQUIRES: six bytes.
+MacAddress ReadMac(ByteSpan value) noexcept {
+  MacAddress mac;
+  WireReader(value).Copy(std::as_writable_bytes(std::span(mac.octets)));
+  return mac;
+}
+
+struct FrameFrom {
+  MacAddress source_mac;
+  const Ipv6Address& source;
+};
+
+struct FrameTo {
+  MacAddress mac;
+  const Ipv6Address& address;
+};
+
+// A whole frame around the message that `write` writes with a checksum of 0.
+template <typename Write>
+Result<std::size_t> BuildFrame(MutableByteSpan out, const FrameFrom& from, const FrameTo& to,
+                               Write write) noexcept {
+  WireWriter writer(out);
+  writer.Bytes(std::as_bytes(std::span(to.mac.octets)));
+  writer.Bytes(std::as_bytes(std::span(from.source_mac.octets)));
+  writer.U16(kEtherTypeIpv6);
+  writer.U32(0x6000'0000);
+  const std::size_t length_at = writer.size();
+  writer.U16(0);
+  writer.U8(kNextHeaderIcmp6);
+  writer.U8(kHopLimit);
+  writer.Bytes(std::as_bytes(std::span(from.source.octets)));
+  writer.Bytes(std::as_bytes(std::span(to.address.octets)));
+  const std::size_t at = writer.size();
+  write(writer);
+  if (!writer.ok()) {
+    return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(out.size()));
+  }
+  const auto bytes = static_cast<std::uint16_t>(writer.size() - at);
+  writer.PatchU16(length_at, bytes);
+  // RFC 8200 8.1: the pseudo-header is part of the sum.
+  Checksum sum;
+  sum.Add(std::as_bytes(std::span(from.source.octets)));
+  sum.Add(std::as_bytes(std::span(to.address.octets)));
+  sum.AddU32(bytes);
+  sum.AddU32(kNextHeaderIcmp6);
+  sum.Add(writer.written().subspan(at));
+  writer.PatchU16(at + 2, sum.Finish());
+  return writer.size();
 }
 
 // Not a default router, nothing by DHCPv6, no prefix.
@@ -134,12 +189,49 @@ Result<RouterSolicitation> ParseRouterSolicitation(ByteSpan message,
   RouterSolicitation solicitation;
   SLIP_TRY(ReadOptions(reader, [&](std::uint8_t type, ByteSpan value) {
     if (type == kOptionSourceMac && value.size() == 6) {
-      MacAddress mac;
-      WireReader(value).Copy(std::as_writable_bytes(std::span(mac.octets)));
-      solicitation.source_mac = mac;
+      solicitation.source_mac = ReadMac(value);
     }
   }));
   return solicitation;
+}
+
+// RFC 4861 7.1.2.
+Result<NeighbourAdvertisement> ParseNeighbourAdvertisement(ByteSpan message,
+                                                           std::uint8_t hop_limit) noexcept {
+  WireReader reader(message);
+  SLIP_TRY(ReadHeader(reader, kIcmp6NeighbourAdvertisement, hop_limit));
+  reader.Skip(4);  // flags
+  NeighbourAdvertisement advertisement;
+  reader.Copy(std::as_writable_bytes(std::span(advertisement.target.octets)));
+  if (!reader.ok()) {
+    return Fail(ErrorCode::kTruncated, static_cast<std::uint32_t>(message.size()));
+  }
+  if (advertisement.target.is_multicast()) {
+    return Fail(ErrorCode::kMalformed, 8);
+  }
+  SLIP_TRY(ReadOptions(reader, [&](std::uint8_t type, ByteSpan value) {
+    if (type == kOptionTargetMac && value.size() == 6) {
+      advertisement.target_mac = ReadMac(value);
+    }
+  }));
+  return advertisement;
+}
+
+Result<std::size_t> BuildNeighbourSolicitation(MutableByteSpan out, MacAddress source_mac,
+                                               const Ipv6Address& source,
+                                               const Ipv6Address& target) noexcept {
+  // RFC 4291 2.7.1: the solicited-node group.
+  const auto& t = target.octets;
+  const Ipv6Address group{{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xFF, t[13], t[14], t[15]}};
+  return BuildFrame(out, {.source_mac = source_mac, .source = source},
+                    {.mac = MulticastMac(group), .address = group}, [&](WireWriter& writer) {
+                      writer.U8(kIcmp6NeighbourSolicitation);
+                      writer.U8(0);
+                      writer.U16(0);  // checksum
+                      writer.U32(0);
+                      writer.Bytes(std::as_bytes(std::span(target.octets)));
+                      WriteSourceMac(writer, source_mac);
+                    });
 }
 
 Result<RouterAdvertisement> ParseRouterAdvertisement(ByteSpan message,
@@ -180,33 +272,9 @@ Result<std::size_t> BuildNoRouterFrame(MutableByteSpan out, MacAddress source_ma
 Result<std::size_t> BuildFullFrame(MutableByteSpan out, const FullAdvertisement& advertisement,
                                    const Ipv6Address& source, MacAddress destination_mac,
                                    const Ipv6Address& destination) noexcept {
-  WireWriter writer(out);
-  writer.Bytes(std::as_bytes(std::span(destination_mac.octets)));
-  writer.Bytes(std::as_bytes(std::span(advertisement.source_mac.octets)));
-  writer.U16(kEtherTypeIpv6);
-  writer.U32(0x6000'0000);
-  const std::size_t length_at = writer.size();
-  writer.U16(0);
-  writer.U8(kNextHeaderIcmp6);
-  writer.U8(kHopLimit);
-  writer.Bytes(std::as_bytes(std::span(source.octets)));
-  writer.Bytes(std::as_bytes(std::span(destination.octets)));
-  const std::size_t at = writer.size();
-  WriteAdvertisement(writer, advertisement);
-  if (!writer.ok()) {
-    return Fail(ErrorCode::kTooLarge, static_cast<std::uint32_t>(out.size()));
-  }
-  const auto bytes = static_cast<std::uint16_t>(writer.size() - at);
-  writer.PatchU16(length_at, bytes);
-  // RFC 8200 8.1: the pseudo-header is part of the sum.
-  Checksum sum;
-  sum.Add(std::as_bytes(std::span(source.octets)));
-  sum.Add(std::as_bytes(std::span(destination.octets)));
-  sum.AddU32(bytes);
-  sum.AddU32(kNextHeaderIcmp6);
-  sum.Add(writer.written().subspan(at));
-  writer.PatchU16(at + 2, sum.Finish());
-  return writer.size();
+  return BuildFrame(out, {.source_mac = advertisement.source_mac, .source = source},
+                    {.mac = destination_mac, .address = destination},
+                    [&](WireWriter& writer) { WriteAdvertisement(writer, advertisement); });
 }
 
 MacAddress MulticastMac(const Ipv6Address& group) noexcept {

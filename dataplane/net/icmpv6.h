@@ -1,6 +1,7 @@
-// The two ICMPv6 messages that a rack needs (RFC 4861 4.1 and 4.2): router solicitations are
-// answered, where no router is, with an advertisement that says so, and foreign advertisements tell
-// that one is there. iPXE waits 16 s for an answer each time it starts.
+// The ICMPv6 messages that a rack needs (RFC 4861 4.1 to 4.4): router solicitations are answered,
+// where no router is, with an advertisement that says so, and foreign advertisements tell that one
+// is there. iPXE waits 16 s for an answer each time it starts. Neighbours are asked whether an
+// address that is being offered is in use.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,8 @@ namespace slipway::net {
 
 inline constexpr std::uint8_t kIcmp6RouterSolicitation = 133;
 inline constexpr std::uint8_t kIcmp6RouterAdvertisement = 134;
+inline constexpr std::uint8_t kIcmp6NeighbourSolicitation = 135;
+inline constexpr std::uint8_t kIcmp6NeighbourAdvertisement = 136;
 inline constexpr std::size_t kIpv6HeaderBytes = 40;
 // Nothing but the header and our link-layer address.
 inline constexpr std::size_t kNoRouterBytes = 16 + 8;
@@ -36,6 +39,11 @@ struct RouterAdvertisement {
   bool has_prefix = false;
 };
 
+struct NeighbourAdvertisement {
+  Ipv6Address target;
+  std::optional<MacAddress> target_mac;  // its target link-layer address option
+};
+
 // `message` is the ICMPv6 message; the IPv6 hop limit it came with must be 255 (RFC 4861 6.1),
 // which `hop_limit` tells. The checksum is the kernel's affair. Errors: kTruncated, kMalformed,
 // kUnsupported (another type; detail = type).
@@ -43,6 +51,17 @@ struct RouterAdvertisement {
                                                                  std::uint8_t hop_limit) noexcept;
 [[nodiscard]] Result<RouterAdvertisement> ParseRouterAdvertisement(ByteSpan message,
                                                                    std::uint8_t hop_limit) noexcept;
+
+[[nodiscard]] Result<NeighbourAdvertisement> ParseNeighbourAdvertisement(
+    ByteSpan message, std::uint8_t hop_limit) noexcept;
+
+// Asks by multicast who has `target` (RFC 4861 7.2.2), as a whole Ethernet frame, checksum
+// included. From an address of ours: a question from none would tell its rightful holder that the
+// address is taken (RFC 4862 5.4.3). Returns its length; kTooLarge if `out` is too small.
+[[nodiscard]] Result<std::size_t> BuildNeighbourSolicitation(MutableByteSpan out,
+                                                             MacAddress source_mac,
+                                                             const Ipv6Address& source,
+                                                             const Ipv6Address& target) noexcept;
 
 // An advertisement with router lifetime 0, no prefix, M = O = 0 and our link-layer address; for a
 // raw ICMPv6 socket, which fills in the checksum. Returns kNoRouterBytes; kTooLarge if `out` is

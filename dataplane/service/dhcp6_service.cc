@@ -2,10 +2,16 @@
 
 #include <algorithm>
 
+#include "dataplane/dhcp/question.h"
+#include "dataplane/service/reception.h"
+
 namespace slipway::service {
 
-Result<void> Dhcp6Service::Start(shard::PortId udp_port) {
+Result<void> Dhcp6Service::Start(shard::PortId udp_port, Instant now) {
   udp_port_ = udp_port;
+  if (parts_.probe_interval > Duration{}) {
+    SLIP_TRY(parts_.shard->timers().Add(now + parts_.probe_interval, this, 0));
+  }
   return parts_.shard->AddHook(this);
 }
 
@@ -30,29 +36,81 @@ void Dhcp6Service::OnPacket(const shard::Packet& packet, const Serving& serving,
     return;
   }
   static constexpr ServedLink kNoLink;
-  const ServedLink* const found = serving.links.ByIndex(packet.ifindex);
-  const ServedLink& link = found != nullptr ? *found : kNoLink;
-  FixedVector<IpAddress, kAddressesPerInterfaceMax> local;
-  for (const IpPrefix& prefix : link.addresses) {
-    if (!prefix.address.is_v4()) {
-      (void)local.push_back(prefix.address);
-    }
-  }
-  const dhcp::ReceiveContext6 context{
-      .ifindex = packet.ifindex,
-      .vlan = found != nullptr ? serving.snapshot->VlanById(link.vlan) : nullptr,
-      .local_addresses = {local.data(), local.size()},
-      .link_local = link.LinkLocal(),
-      .source = packet.source.v6(),
-      .source_port = packet.source_port,
-      .destination = packet.destination.v6()};
+  const Reception6 reception(serving, {.ifindex = packet.ifindex,
+                                       .source = packet.source.v6(),
+                                       .source_port = packet.source_port,
+                                       .destination = packet.destination.v6()});
   // The reply is built where it is sent from; one that has to wait is moved.
-  parts_.engine->Handle(packet.data, context, *serving.snapshot, now,
+  parts_.engine->Handle(packet.data, reception.context(), *serving.snapshot, now,
                         intake_.tx().first(dhcp::kMessage6BytesMax), effects_);
-  Dispatch(packet.ifindex);
+  KeepPacket(packet, now);
+  if (effects_.reason == dhcp::Reason6::kForeignServer) {
+    HearForeign(packet, reception.link(), now.instant);
+  }
+  Dispatch(reception.link() != nullptr ? *reception.link() : kNoLink, packet.ifindex);
 }
 
-void Dhcp6Service::Dispatch(std::uint32_t ifindex) {
+void Dhcp6Service::KeepPacket(const shard::Packet& packet, const lease::Now& now) {
+  const MacAddress mac = effects_.mac.is_zero() ? TagOf(effects_.duid) : effects_.mac;
+  if (mac.is_zero() || effects_.reason == dhcp::Reason6::kForeignServer) {
+    return;
+  }
+  SeenPacket& seen = parts_.packets->Keep(mac, packet.data);
+  seen.known = effects_.machine != 0;
+  seen.ifindex = packet.ifindex;
+  seen.source = packet.source;
+  seen.destination = packet.destination;
+  seen.source_port = packet.source_port;
+  seen.reason6 = effects_.reason;
+  seen.address = effects_.ticket.address;
+  seen.at = now.wall;
+}
+
+void Dhcp6Service::HearForeign(const shard::Packet& packet, const ServedLink* link, Instant now) {
+  const MacAddress by_duid = dhcp::MacOfDuid(effects_.foreign.duid);
+  (void)parts_.watch->OnForeignServer(
+      {.server = packet.source,
+       .source = packet.source,
+       .offered = effects_.foreign.offered,
+       .relay = {},
+       .mac = by_duid.is_zero() ? dhcp::MacOfEui64(packet.source.v6()) : by_duid,
+       .ifindex = packet.ifindex,
+       .link = link},
+      now);
+}
+
+void Dhcp6Service::OnTimer(std::uint64_t /*cookie*/, Instant now) {
+  if (const Serving* const serving = parts_.shared->Follow(); serving != nullptr) {
+    ProbeForeign(*serving);
+  }
+  // The timer that just fired has left its place free.
+  SLIP_CHECK(parts_.shard->timers().Add(now + parts_.probe_interval, this, 0).has_value());
+}
+
+// A Solicit as if through a relay that has our address: whoever answers does so to port 547, where
+// we listen, and is no server of ours. The socket does not hear what it sends itself.
+void Dhcp6Service::ProbeForeign(const Serving& serving) {
+  shard::Driver& driver = parts_.shard->driver();
+  for (const ServedLink& link : serving.links.links()) {
+    const auto own = std::ranges::find_if(link.addresses, [](const IpPrefix& prefix) {
+      return !prefix.address.is_v4() && !prefix.address.v6().is_link_local();
+    });
+    const MutableByteSpan tx = driver.AllocateTx();
+    if (own == link.addresses.end() || tx.empty()) {
+      continue;
+    }
+    const auto bytes = dhcp::EncodeQuestion6(tx, {.mac = link.mac, .relay = own->address.v6()});
+    if (bytes && driver.Send(udp_port_, {.data = tx.first(*bytes),
+                                         .destination = dhcp::kAllDhcpServers,
+                                         .source = own->address,
+                                         .ifindex = link.ifindex,
+                                         .destination_port = dhcp::kServerPort6})) {
+      counters_.foreign_probes.Add();
+    }
+  }
+}
+
+void Dhcp6Service::Dispatch(const ServedLink& link, std::uint32_t ifindex) {
   std::uint64_t position = 0;
   if (!effects_.record.empty() &&
       !parts_.shared->log().Log(effects_.ticket.address, effects_.record, position)) {
@@ -61,6 +119,11 @@ void Dhcp6Service::Dispatch(std::uint32_t ifindex) {
     return;
   }
   parts_.shared->Record(effects_.steps);
+  if (effects_.reason == dhcp::Reason6::kDeclined) {
+    parts_.shared->events().Report(EventCode::kAddressConflict, ToText(effects_.ticket.address),
+                                   "declined by its client");
+  }
+  SendProbe(link);
   const dhcp::Reply6& reply = effects_.reply;
   if (reply.bytes == 0) {
     return;
@@ -77,6 +140,32 @@ void Dhcp6Service::Dispatch(std::uint32_t ifindex) {
     intake_.TxGiven();
   } else {
     counters_.dropped_send.Add();
+  }
+}
+
+void Dhcp6Service::SendProbe(const ServedLink& link) {
+  if (!effects_.probe.is_set() || link.LinkLocal().is_any()) {
+    return;
+  }
+  shard::Driver& driver = parts_.shard->driver();
+  const MutableByteSpan tx = driver.AllocateTx();
+  const auto size =
+      net::BuildNeighbourSolicitation(tx, link.mac, link.LinkLocal(), effects_.probe.v6());
+  if (size) {
+    (void)driver.Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = link.ifindex});
+  }
+}
+
+void Dhcp6Service::OnNeighbour(const Ipv6Address& address, MacAddress by, std::uint32_t ifindex,
+                               Instant now) {
+  if (parts_.shared->failing() ||
+      !parts_.engine->OnNeighbour(address, by, ifindex, parts_.shared->ReadNow(now), effects_)) {
+    return;
+  }
+  parts_.shared->events().Report(EventCode::kAddressConflict, ToText(address), ToText(by));
+  std::uint64_t ignored = 0;
+  if (!parts_.shared->Log(effects_.ticket.address, effects_.record, ignored)) {
+    counters_.dropped_queue_full.Add();
   }
 }
 

@@ -12,6 +12,25 @@ static_assert(dhcp::kMessageBytesMin <= kPacketBytesKept);
 constexpr std::uint16_t kServerPort = 67;  // RFC 2131 4.1
 constexpr std::uint16_t kClientPort = 68;
 
+// The rack's address there to which a packet from `source` goes: one in the sender's subnet, else
+// the first of the family that is not link-local; not set if it has none.
+IpAddress AddressNear(const Serving& serving, const ServedLink& link, const IpAddress& source) {
+  IpAddress near;
+  for (const IpPrefix& prefix : link.addresses) {
+    const IpAddress& own = prefix.address;
+    if (own.is_v4() != source.is_v4() || (!own.is_v4() && own.v6().is_link_local())) {
+      continue;
+    }
+    for (const config::SubnetRecord& subnet : serving.snapshot->subnets()) {
+      if (subnet.prefix.Contains(source) && subnet.prefix.Contains(own)) {
+        return own;
+      }
+    }
+    near = near.is_set() ? near : own;
+  }
+  return near;
+}
+
 }  // namespace
 
 DhcpDesk::DhcpDesk(const Parts& parts, std::unique_ptr<shard::Mailbox<DhcpAsk>> asks,
@@ -48,6 +67,7 @@ void DhcpDesk::Handle(const DhcpAsk& ask, Instant now) {
   answer_.id = ask.id;
   answer_.session = ask.session;
   answer_.kind = ask.kind;
+  answer_.family = ask.family;
   answer_.now = now;
   const Serving* const serving = parts_.serving->current();
   if (serving == nullptr || !serving->snapshot) {
@@ -94,18 +114,19 @@ const ServedLink* DhcpDesk::FindLink(const DhcpAsk& ask, const Serving& serving)
   if (record != nullptr && serving.links.ByVlan(record->vlan) != nullptr) {
     return serving.links.ByVlan(record->vlan);
   }
-  const lease::ClientKey key = lease::ClientKey::FromMac(ask.mac);
+  const lease::ClientKey key = lease::ClientKey::FromMac(ask.mac, ask.family);
   const auto holds = std::ranges::find_if(links, [&](const ServedLink& link) {
     return parts_.leases->ByClient(key, link.vlan) != nullptr;
   });
   if (holds != links.end()) {
     return &*holds;
   }
-  const SeenPacket* const seen = parts_.packets->Find(ask.mac);
+  const SeenPacket* const seen = PacketsOf(ask.family).Find(ask.mac);
   if (seen != nullptr && serving.links.ByIndex(seen->ifindex) != nullptr) {
     return serving.links.ByIndex(seen->ifindex);
   }
-  return links.size() == 1 || (!links.empty() && !ask.source.is_any()) ? &links[0] : nullptr;
+  const bool routed = ask.relayed || (ask.family == config::Family::kV4 && ask.source.is_set());
+  return links.size() == 1 || (!links.empty() && routed) ? &links[0] : nullptr;
 }
 
 void DhcpDesk::Explain(const DhcpAsk& ask, const Serving& serving, Instant now) {
@@ -121,16 +142,16 @@ void DhcpDesk::Explain(const DhcpAsk& ask, const Serving& serving, Instant now) 
   packet.mac = ask.mac;
   packet.ifindex = link->ifindex;
   packet.source = ask.source;
-  packet.source_port = kClientPort;
-  packet.destination = {0xFFFF'FFFF};
-  if (!ask.source.is_any()) {
-    // To the rack itself: to its address in the sender's subnet, if it has one there.
-    IpPrefix near{.address = ask.source, .bits = 32};
-    for (const config::SubnetRecord& subnet : serving.snapshot->subnets()) {
-      near = subnet.prefix.Contains(ask.source) ? subnet.prefix : near;
-    }
-    packet.destination = link->Ipv4Near(near);
-    packet.source_port = kServerPort;
+  if (ask.family == config::Family::kV6) {
+    packet.source_port = ask.relayed ? dhcp::kServerPort6 : dhcp::kClientPort6;
+    packet.destination = dhcp::kAllDhcpServers;
+  } else {
+    packet.source_port = kClientPort;
+    packet.destination = Ipv4Address{0xFFFF'FFFF};
+  }
+  if (ask.relayed || (ask.family == config::Family::kV4 && ask.source.is_set())) {
+    packet.destination = AddressNear(serving, *link, ask.source);
+    packet.source_port = ask.family == config::Family::kV4 ? kServerPort : dhcp::kServerPort6;
   }
   packet.bytes = ask.bytes;
   std::copy_n(ask.packet.begin(), ask.bytes, packet.packet.begin());
@@ -138,9 +159,9 @@ void DhcpDesk::Explain(const DhcpAsk& ask, const Serving& serving, Instant now) 
 }
 
 void DhcpDesk::ExplainLast(const DhcpAsk& ask, const Serving& serving, Instant now) {
-  const SeenPacket* const seen = parts_.packets->Find(ask.mac);
+  const SeenPacket* const seen = PacketsOf(ask.family).Find(ask.mac);
   if (seen == nullptr) {
-    Refuse(ErrorCode::kNotFound, "the rack remembers no packet of this MAC");
+    Refuse(ErrorCode::kNotFound, "the rack remembers no packet of this client");
     return;
   }
   answer_.packet = *seen;
@@ -148,10 +169,13 @@ void DhcpDesk::ExplainLast(const DhcpAsk& ask, const Serving& serving, Instant n
 }
 
 void DhcpDesk::Run(const Serving& serving, const SeenPacket& packet, Instant now) {
+  if (answer_.family == config::Family::kV6) {
+    return Run6(serving, packet, now);
+  }
   const Reception reception(serving, {.ifindex = packet.ifindex,
-                                      .source = packet.source,
+                                      .source = packet.source.v4(),
                                       .source_port = packet.source_port,
-                                      .destination = packet.destination,
+                                      .destination = packet.destination.v4(),
                                       .boot_server_port = packet.boot_server_port});
   if (reception.link() != nullptr) {
     answer_.interface = reception.link()->name;
@@ -160,6 +184,21 @@ void DhcpDesk::Run(const Serving& serving, const SeenPacket& packet, Instant now
                          *serving.snapshot, ReadNow(now), reply_, effects_, answer_.trace);
   answer_.reason = effects_.reason;
   answer_.reply = effects_.reply;
+}
+
+void DhcpDesk::Run6(const Serving& serving, const SeenPacket& packet, Instant now) {
+  const Reception6 reception(serving, {.ifindex = packet.ifindex,
+                                       .source = packet.source.v6(),
+                                       .source_port = packet.source_port,
+                                       .destination = packet.destination.v6()});
+  if (reception.link() != nullptr) {
+    answer_.interface = reception.link()->name;
+  }
+  parts_.engine6->Explain(ByteSpan(packet.packet).first(packet.bytes), reception.context(),
+                          *serving.snapshot, ReadNow(now), reply_, effects6_, answer_.trace);
+  answer_.reason6 = effects6_.reason;
+  answer_.reply6 = effects6_.reply;
+  answer_.mac = effects6_.mac;
 }
 
 void DhcpDesk::ShowLease(IpAddress address, Instant now) {

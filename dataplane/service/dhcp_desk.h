@@ -3,6 +3,7 @@
 // mailboxes; whoever asks reads and writes text elsewhere.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "dataplane/base/counter.h"
 #include "dataplane/base/seams.h"
 #include "dataplane/dhcp/engine.h"
+#include "dataplane/dhcp/engine6.h"
 #include "dataplane/dhcp/trace.h"
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/service/fact_port.h"
@@ -42,10 +44,12 @@ struct DhcpAsk {
   std::uint64_t id = 0;       // comes back with the answer
   std::uint64_t session = 0;  // likewise
   AskKind kind = AskKind::kExplain;
-  MacAddress mac;
-  InterfaceName interface;    // where it is heard; empty: see `vlan`
-  config::RecordId vlan = 0;  // likewise; 0: where the client was seen or belongs
-  Ipv4Address source;         // of the packet: a relay's, or the client's own
+  config::Family family = config::Family::kV4;  // of the packet
+  MacAddress mac;                               // of the client, or TagOf its DUID
+  InterfaceName interface;                      // where it is heard; empty: see `vlan`
+  config::RecordId vlan = 0;                    // likewise; 0: where the client was seen or belongs
+  IpAddress source;  // of the packet: a relay's, or the client's own; not set: it has none
+  bool relayed = false;
   IpAddress address;
   config::RecordId subnet = 0;
   std::uint16_t bytes = 0;
@@ -61,12 +65,16 @@ struct DhcpAnswer {
   std::uint64_t id = 0;
   std::uint64_t session = 0;
   AskKind kind = AskKind::kExplain;
-  std::string_view problem;  // static text; empty: answered
+  config::Family family = config::Family::kV4;  // of the packet
+  std::string_view problem;                     // static text; empty: answered
   ErrorCode code = ErrorCode::kNone;
   // kExplain, kExplainLast
   InterfaceName interface;
   dhcp::Reason reason = dhcp::Reason::kMalformed;
   dhcp::Reply reply;
+  dhcp::Reason6 reason6 = dhcp::Reason6::kMalformed;
+  dhcp::Reply6 reply6;
+  MacAddress mac;  // that a DHCPv6 client shows
   dhcp::DecisionTrace trace;
   SeenPacket packet;  // as asked about; its reason and time are those of then
   // kLease, kRelease
@@ -85,8 +93,10 @@ class DhcpDesk final : public shard::WatchHandler, public FactListener {
   struct Parts {
     const ServingView* serving = nullptr;
     dhcp::Dhcp4Engine* engine = nullptr;
+    dhcp::Dhcp6Engine* engine6 = nullptr;
     const lease::LeaseTable* leases = nullptr;
     const PacketLog* packets = nullptr;
+    const PacketLog* packets6 = nullptr;
     FactPort* facts = nullptr;
     Clock* clock = nullptr;
     PairService* pair = nullptr;  // nullptr: this rack is alone
@@ -115,6 +125,9 @@ class DhcpDesk final : public shard::WatchHandler, public FactListener {
   void OnReady(shard::WatchId watch, std::uint32_t events, Instant now) override;
   void OnDurable(std::uint64_t durable, Instant now) override;
 
+  // What DHCPv6 clients name this rack by. Any thread.
+  [[nodiscard]] const dhcp::Duid& server_id() const noexcept { return parts_.engine6->server_id(); }
+
   [[nodiscard]] const Counter& answered() const noexcept { return answered_; }
 
  private:
@@ -132,6 +145,12 @@ class DhcpDesk final : public shard::WatchHandler, public FactListener {
   void Explain(const DhcpAsk& ask, const Serving& serving, Instant now);
   void ExplainLast(const DhcpAsk& ask, const Serving& serving, Instant now);
   void Run(const Serving& serving, const SeenPacket& packet, Instant now);
+  void Run6(const Serving& serving, const SeenPacket& packet, Instant now);
+
+  [[nodiscard]] const PacketLog& PacketsOf(config::Family family) const noexcept {
+    return family == config::Family::kV4 ? *parts_.packets : *parts_.packets6;
+  }
+
   [[nodiscard]] const ServedLink* FindLink(const DhcpAsk& ask, const Serving& serving) const;
   void ShowLease(IpAddress address, Instant now);
   void Release(const DhcpAsk& ask, Instant now);
@@ -147,7 +166,8 @@ class DhcpDesk final : public shard::WatchHandler, public FactListener {
   std::unique_ptr<shard::Mailbox<DhcpAnswer>> answers_;
   DhcpAnswer answer_;  // under construction
   dhcp::Effects effects_;
-  std::array<std::byte, dhcp::kMessageBytesMax> reply_{};
+  dhcp::Effects6 effects6_;
+  std::array<std::byte, std::max(dhcp::kMessageBytesMax, dhcp::kMessage6BytesMax)> reply_{};
   std::array<Pending, kAsksMax> releases_{};
   Counter answered_;
 };

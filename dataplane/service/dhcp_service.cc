@@ -56,10 +56,27 @@ void DhcpService::OnPacket(shard::PortId port, const shard::Packet& packet, cons
                         effects_);
   KeepPacket(port, packet, now);
   if (effects_.reason == dhcp::Reason::kForeignServer) {
-    parts_.watch->OnForeignServer(effects_.foreign, packet.source.v4(), packet.ifindex,
-                                  reception.link(), now.instant);
+    HearForeign(packet, reception.link(), now.instant);
   }
   Dispatch(port, link);
+}
+
+void DhcpService::HearForeign(const shard::Packet& packet, const ServedLink* link, Instant now) {
+  const dhcp::ForeignServer& foreign = effects_.foreign;
+  const bool to_us = link != nullptr && std::ranges::any_of(link->addresses, [&](const auto& own) {
+                       return own.address == IpAddress(foreign.relay);
+                     });
+  const bool asks = parts_.watch->OnForeignServer(
+      {.server = foreign.identifier.is_any() ? packet.source : IpAddress(foreign.identifier),
+       .source = packet.source,
+       .offered = foreign.offered,
+       .relay = to_us ? IpAddress() : IpAddress(foreign.relay),
+       .ifindex = packet.ifindex,
+       .link = link},
+      now);
+  if (asks && link != nullptr) {
+    AskByArp(*link, packet.source.v4());
+  }
 }
 
 void DhcpService::Dispatch(shard::PortId port, const ServedLink& link) {
@@ -133,8 +150,8 @@ void DhcpService::KeepPacket(shard::PortId port, const shard::Packet& packet,
   SeenPacket& seen = parts_.packets->Keep(mac, packet.data);
   seen.known = effects_.machine != 0;
   seen.ifindex = packet.ifindex;
-  seen.source = packet.source.v4();
-  seen.destination = packet.destination.v4();
+  seen.source = packet.source;
+  seen.destination = packet.destination;
   seen.source_port = packet.source_port;
   seen.boot_server_port = port == ports_.boot_server;
   seen.reason = effects_.reason;
@@ -143,12 +160,15 @@ void DhcpService::KeepPacket(shard::PortId port, const shard::Packet& packet,
 }
 
 void DhcpService::SendProbe(const ServedLink& link) {
-  if (effects_.probe.is_any()) {
-    return;
+  if (!effects_.probe.is_any()) {
+    AskByArp(link, effects_.probe);
   }
+}
+
+void DhcpService::AskByArp(const ServedLink& link, Ipv4Address address) {
   shard::Driver& driver = parts_.shard->driver();
   const MutableByteSpan tx = driver.AllocateTx();
-  const auto size = net::BuildArpProbe(tx, link.mac, effects_.probe);
+  const auto size = net::BuildArpProbe(tx, link.mac, address);
   if (size) {
     (void)driver.Send(parts_.raw_port, {.data = tx.first(*size), .ifindex = link.ifindex});
   }
@@ -158,7 +178,11 @@ void DhcpService::OnArpReplies(std::span<shard::Packet> packets, Instant now) {
   const lease::Now stamp = parts_.shared->ReadNow(now);
   for (const shard::Packet& packet : packets) {
     const auto reply = net::ParseArpFrame(packet.data);
-    if (!reply || reply->operation != net::ArpOperation::kReply || parts_.shared->failing()) {
+    if (!reply || reply->operation != net::ArpOperation::kReply) {
+      continue;
+    }
+    parts_.watch->OnMac(reply->sender, reply->sender_mac, packet.ifindex);
+    if (parts_.shared->failing()) {
       continue;
     }
     if (!parts_.engine->OnArpReply(reply->sender, reply->sender_mac, packet.ifindex, stamp,
@@ -225,6 +249,7 @@ void DhcpService::OnTimer(std::uint64_t /*cookie*/, Instant now) {
   if (const Serving* const serving = parts_.shared->Follow(); serving != nullptr) {
     Expire(parts_.shared->ReadNow(now));
     Maintain(*serving);
+    parts_.watch->TellWaiting(now);
     parts_.watch->LookAtPools(*serving->snapshot, kPoolsPerTick);
     ProbeForeign(*serving, now);
   }

@@ -105,6 +105,8 @@ class DhcpService final : public shard::PacketHandler,
   void Maintain(const Serving& serving);
   void ProbeForeign(const Serving& serving, Instant now);
   void SendProbe(const ServedLink& link);
+  void AskByArp(const ServedLink& link, Ipv4Address address);
+  void HearForeign(const shard::Packet& packet, const ServedLink* link, Instant now);
   void OnArpReplies(std::span<shard::Packet> packets, Instant now);
   void KeepPacket(shard::PortId port, const shard::Packet& packet, const lease::Now& now);
   void TellPeers(const ServedLink& link);

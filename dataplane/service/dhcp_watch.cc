@@ -116,13 +116,12 @@ void DhcpWatch::TellPool(const config::SubnetRecord& subnet, PoolLevel level,
   events_->Report(EventCode::kPoolUsage, ToText(subnet.prefix).view(), detail.view());
 }
 
-void DhcpWatch::OnForeignServer(const dhcp::ForeignServer& server, Ipv4Address source,
-                                std::uint32_t ifindex, const ServedLink* link, Instant now) {
-  const Ipv4Address address = server.identifier.is_any() ? source : server.identifier;
-  Told* told = std::ranges::find_if(
-      told_, [&](const Told& t) { return t.server == address && t.ifindex == ifindex; });
+bool DhcpWatch::OnForeignServer(const Foreign& foreign, Instant now) {
+  Told* told = std::ranges::find_if(told_, [&](const Told& t) {
+    return t.server == foreign.server && t.ifindex == foreign.ifindex;
+  });
   if (told != told_.end() && now - told->at < kForeignRepeat) {
-    return;
+    return false;
   }
   if (told == told_.end()) {
     if (!told_.push_back({})) {
@@ -132,19 +131,58 @@ void DhcpWatch::OnForeignServer(const dhcp::ForeignServer& server, Ipv4Address s
     }
     told = &told_.back();
   }
-  *told = {.server = address, .ifindex = ifindex, .at = now};
+  *told = {.server = foreign.server,
+           .ifindex = foreign.ifindex,
+           .at = now,
+           .waits = true,
+           .source = foreign.source,
+           .interface = foreign.link == nullptr ? InterfaceName() : foreign.link->name,
+           .offered = foreign.offered,
+           .relay = foreign.relay};
+  if (foreign.mac.is_zero() && foreign.source.is_v4() && !foreign.relay.is_set()) {
+    return true;
+  }
+  Tell(*told, foreign.mac);
+  return false;
+}
+
+void DhcpWatch::OnMac(const IpAddress& address, MacAddress mac, std::uint32_t ifindex) {
+  for (Told& told : told_) {
+    if (told.waits && told.source == address && told.ifindex == ifindex) {
+      Tell(told, mac);
+    }
+  }
+}
+
+void DhcpWatch::TellWaiting(Instant now) {
+  for (Told& told : told_) {
+    if (told.waits && now - told.at >= kMacWait) {
+      Tell(told, {});
+    }
+  }
+}
+
+void DhcpWatch::Tell(Told& told, MacAddress mac) {
+  told.waits = false;
   Detail detail;
   Append(detail, "on ");
-  Append(detail, link == nullptr ? std::string_view("an interface not served") : link->name.view());
+  Append(detail, told.interface.empty() ? std::string_view("an interface not served")
+                                        : told.interface.view());
   Append(detail, ", from ");
-  Append(detail, ToText(source).view());
-  Append(detail, ", offers ");
-  Append(detail, ToText(server.offered).view());
-  if (!server.relay.is_any()) {
-    Append(detail, ", to the relay ");
-    Append(detail, ToText(server.relay).view());
+  Append(detail, ToText(told.source).view());
+  if (!mac.is_zero()) {
+    Append(detail, ", MAC ");
+    Append(detail, ToText(mac).view());
   }
-  events_->Report(EventCode::kForeignDhcpServer, ToText(address).view(), detail.view());
+  if (told.offered.is_set()) {
+    Append(detail, ", offers ");
+    Append(detail, ToText(told.offered).view());
+  }
+  if (told.relay.is_set()) {
+    Append(detail, ", to the relay ");
+    Append(detail, ToText(told.relay).view());
+  }
+  events_->Report(EventCode::kForeignDhcpServer, ToText(told.server).view(), detail.view());
 }
 
 }  // namespace slipway::service

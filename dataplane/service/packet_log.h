@@ -14,7 +14,7 @@
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/random.h"
 #include "dataplane/base/time.h"
-#include "dataplane/dhcp/engine.h"
+#include "dataplane/dhcp/engine6.h"
 
 namespace slipway::service {
 
@@ -23,22 +23,32 @@ inline constexpr std::size_t kPacketsKept = 4096;
 inline constexpr std::size_t kPacketBytesKept = 576;
 
 struct SeenPacket {
-  MacAddress mac;  // zero: a free place
+  MacAddress mac;  // zero: a free place; or TagOf
   bool known = false;
   bool cut = false;
   bool boot_server_port = false;  // came to port 4011
   std::uint16_t bytes = 0;
   std::uint32_t ifindex = 0;
-  Ipv4Address source;
-  Ipv4Address destination;
+  IpAddress source;
+  IpAddress destination;
   std::uint16_t source_port = 0;
   dhcp::Reason reason = dhcp::Reason::kMalformed;
-  IpAddress address;  // offered or granted then; not set: none
+  dhcp::Reason6 reason6 = dhcp::Reason6::kMalformed;  // of a DHCPv6 packet
+  IpAddress address;                                  // offered or granted then; not set: none
   WallTime at;
   std::array<std::byte, kPacketBytesKept> packet{};
 };
 
-// Thread: the shard that owns the leases. All memory at construction.
+// Under what packets of a client are kept that shows no MAC: made of its DUID, and no MAC that a
+// client can have.
+[[nodiscard]] inline MacAddress TagOf(ByteSpan duid) noexcept {
+  constexpr std::uint64_t kGroup = std::uint64_t{1} << 40;
+  const std::uint64_t hash =
+      lease::ClientKey::FromClientId(duid, config::Family::kV6).low & 0xFFFF'FFFF'FFFF;
+  return duid.empty() ? MacAddress{} : MacAddress::FromU64(hash | kGroup);
+}
+
+// One for each family. Thread: the shard that owns the leases. All memory at construction.
 class PacketLog {
  public:
   explicit PacketLog(std::size_t packets = kPacketsKept)

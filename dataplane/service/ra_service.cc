@@ -22,7 +22,18 @@ void RaService::OnPackets(shard::PortId /*port*/, std::span<shard::Packet> packe
       OnSolicitation(packet, *serving, now);
     } else if (packet.data[0] == std::byte{net::kIcmp6RouterAdvertisement}) {
       OnAdvertisement(packet, *serving, now);
+    } else if (packet.data[0] == std::byte{net::kIcmp6NeighbourAdvertisement}) {
+      OnNeighbour(packet, now);
     }
+  }
+}
+
+void RaService::OnNeighbour(const shard::Packet& packet, Instant now) {
+  const auto advertisement = net::ParseNeighbourAdvertisement(packet.data, kHopLimitOfLink);
+  if (!advertisement) {
+    counters_.malformed.Add();
+  } else if (advertisement->target_mac.has_value()) {
+    neighbours_.OnNeighbour(advertisement->target, *advertisement->target_mac, packet.ifindex, now);
   }
 }
 

@@ -26,6 +26,14 @@ inline constexpr Duration kAdvertiseTick = Duration::Seconds(1);
 inline constexpr std::size_t kAdvertisedPrefixesMax = 8;
 inline constexpr std::size_t kAdvertisedDnsServersMax = 4;
 
+// Who asked neighbours for an address hears who says that it is theirs.
+class NeighbourSink {
+ public:
+  virtual ~NeighbourSink() = default;
+  virtual void OnNeighbour(const Ipv6Address& address, MacAddress by, std::uint32_t ifindex,
+                           Instant now) = 0;
+};
+
 struct RaCounters {
   Counter solicitations;
   Counter advertised;
@@ -45,8 +53,13 @@ class RaService final : public shard::PacketHandler, public shard::TimerHandler 
   // `raw_port` sends frames; `seed` spreads the racks' advertisements. All references outlive the
   // service.
   RaService(shard::Driver& driver, shard::PortId raw_port, const ServingView& serving,
-            BootStepSink& steps, std::uint64_t seed) noexcept
-      : driver_(driver), raw_port_(raw_port), serving_(serving), steps_(steps), random_(seed) {}
+            BootStepSink& steps, NeighbourSink& neighbours, std::uint64_t seed) noexcept
+      : driver_(driver),
+        raw_port_(raw_port),
+        serving_(serving),
+        steps_(steps),
+        neighbours_(neighbours),
+        random_(seed) {}
 
   // Before the loop.
   [[nodiscard]] Result<void> Start(shard::TimerWheel& timers, Instant now);
@@ -77,6 +90,7 @@ class RaService final : public shard::PacketHandler, public shard::TimerHandler 
   [[nodiscard]] bool SendNoRouter(const ServedLink& link, MacAddress mac,
                                   const Ipv6Address& destination);
   void OnSolicitation(const shard::Packet& packet, const Serving& serving, Instant now);
+  void OnNeighbour(const shard::Packet& packet, Instant now);
   void OnAdvertisement(const shard::Packet& packet, const Serving& serving, Instant now);
   [[nodiscard]] bool RouterSeen(std::uint32_t ifindex, Instant now) const noexcept;
 
@@ -84,6 +98,7 @@ class RaService final : public shard::PacketHandler, public shard::TimerHandler 
   shard::PortId raw_port_;
   const ServingView& serving_;
   BootStepSink& steps_;
+  NeighbourSink& neighbours_;
   std::array<SeenRouter, limits::kServedInterfacesMax> routers_{};
   std::array<Periodic, limits::kServedInterfacesMax> periodic_{};
   shard::TimerWheel* timers_ = nullptr;

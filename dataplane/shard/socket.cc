@@ -160,6 +160,9 @@ Result<OwnedFd> OpenUdp(const UdpOptions& options) noexcept {
   if (options.broadcast) {
     SLIP_TRY(SetOption(fd, SOL_SOCKET, SO_BROADCAST, 1));
   }
+  if (!v4 && !options.hears_itself) {
+    SLIP_TRY(SetOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 0));
+  }
   if (options.receive_buffer_bytes != 0) {
     if (options.receive_buffer_bytes > INT32_MAX / 2) {
       return Fail(ErrorCode::kOutOfRange, options.receive_buffer_bytes);
@@ -212,6 +215,7 @@ Result<OwnedFd> OpenRawIcmpv6() noexcept {
   ICMP6_FILTER_SETBLOCKALL(&filter);
   ICMP6_FILTER_SETPASS(ND_ROUTER_SOLICIT, &filter);
   ICMP6_FILTER_SETPASS(ND_ROUTER_ADVERT, &filter);
+  ICMP6_FILTER_SETPASS(ND_NEIGHBOR_ADVERT, &filter);
   SLIP_TRY(SetOption(fd, IPPROTO_ICMPV6, ICMP6_FILTER, filter));
   SLIP_TRY(AttachHopLimitFilter(fd));
   SLIP_TRY(SetOption(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 255));

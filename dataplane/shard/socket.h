@@ -22,6 +22,7 @@ struct UdpOptions {
   std::string_view device;         // SO_BINDTODEVICE; empty: every interface
   bool reuse_port = false;         // SO_REUSEPORT: one socket per shard (never shrink a live group)
   bool broadcast = false;          // may send to broadcast addresses
+  bool hears_itself = true;        // what it sends to IPv6 groups that it is in
   // SO_RCVBUFFORCE, or SO_RCVBUF (cut at net.core.rmem_max) without the privilege. 0: default.
   std::uint32_t receive_buffer_bytes = 0;
 };

@@ -15,7 +15,7 @@
 
 namespace slipway::test {
 
-inline constexpr Ipv6Address kAllDhcpServers{{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2}};
+using dhcp::kAllDhcpServers;
 
 inline std::vector<std::byte> Bytes(std::initializer_list<int> values) {
   std::vector<std::byte> bytes;

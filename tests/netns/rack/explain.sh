@@ -1,10 +1,12 @@
 #!/bin/bash
-# The whole chain of an explanation: a real region, a real rack, udhcpc. What the command line says
-# is what the client got, or gets next; a lease is shown and released; pools are counted.
+# The whole chain of an explanation: a real region, a real rack, udhcpc and ISC dhclient -6. What the
+# command line says is what the client got, or gets next; a lease is shown and released; pools are
+# counted.
 SLIPWAY_LAB=${SLIPWAY_LAB:-slipway-explain}
 . "$(dirname "$0")/../../e2e/e2e.sh"
 . "$(dirname "$0")/clients.sh"
 busybox=$(client_program busybox-static bin/busybox) || { echo "FAILED: no busybox"; exit 1; }
+dhclient=$(client_program isc-dhcp-client sbin/dhclient) || { echo "FAILED: no dhclient"; exit 1; }
 e2e_lab
 mac=52:54:00:55:00:01
 segment_client "$mac"
@@ -69,9 +71,57 @@ check "there is nothing left to release" not_found
 check "the same client gets the same address again" lease_from
 check "namely $address" gave ip "$address"
 
+# ---- DHCPv6 ----
+has_link_local() { ip -n "$ns_segment" -6 address show dev client0 scope link | grep inet6 |
+  grep -qv tentative; }
+tells6() { tells "$1" "$2" --family v6 "${@:3}"; }
+check "an address of the rack" ip -n "$ns_rack" address add 2001:db8:77::1/64 dev machines0 nodad
+check "an IPv6 network" cli subnet create machines6 --vlan machines --cidr 2001:db8:77::/64
+check "with a pool" cli range create --subnet machines6 --kind dynamic \
+  --first 2001:db8:77::1:0:0 --last 2001:db8:77::1:ffff:ffff
+check "the rack takes it" wait_for 10 rack_is_current
+check "IPv6 on the client's interface" $in_segment sysctl --quiet --write \
+  net.ipv6.conf.client0.disable_ipv6=0
+check "a link-local address of the client" wait_for 10 has_link_local
+check "it would get an address" wait_for 10 tells6 advertise .answer
+foretold=$(told .address --family v6)
+cat > "$lab/dhclient6.sh" <<END
+#!/bin/sh
+[ "\$reason" = BOUND6 ] && echo "\$new_ip6_address" > "$lab/address6"
+exit 0
+END
+chmod 0755 "$lab/dhclient6.sh"
+: > "$lab/dhclient6.leases"
+dhclient6() {
+  $in_segment timeout 20 "$dhclient" -6 "$@" -D LL -sf "$lab/dhclient6.sh" \
+    -lf "$lab/dhclient6.leases" -pf "$lab/dhclient6.pid" client0 > "$lab/dhclient6.log" 2>&1 8>&-
+}
+check "it gets one" dhclient6 -1
+check "the one foretold" [ "$(cat "$lab/address6")" = "$foretold" ]
+check "the last packet was its request" tells6 request .packet.type --last
+check "it was answered then" tells6 reply .then.answer --last
+check "with that address" tells6 "$foretold" .then.address --last
+check "its DUID finds it too" tells6 request .packet.type --last \
+  --duid "$(told .packet.duid --family v6 --last)"
+check "a UEFI machine would get its loader" \
+  tells6 loaders/snponly.efi .boot.file --arch x64-uefi
+check "a relay that nobody knows gets no answer" tells6 unserved-link .reason --relay 2001:db8:1::1
+check "another rack's lease is none of ours" tells6 refusal .answer --type renew \
+  --requested 2001:db8:1::5
+lease6_is() { [ "$(cli -o json lease show "$foretold" | jq --raw-output "$2")" = "$1" ]; }
+check "the lease is shown" lease6_is bound .state
+check "with its MAC" lease6_is "$mac" .mac
+pool6() { [ "$(cli -o json pool usage --subnet machines6 | jq "[.items[].bound] | add")" = "$1" ]; }
+check "it counts in its pool" pool6 1
+check "it is released" cli lease release "$foretold"
+check "so says the rack" lease6_is released .state
+check "and its pool" pool6 0
+kill "$(cat "$lab/dhclient6.pid")" 2> /dev/null
+
 lab_kill TERM rack
 check "without the rack the region answers by itself" wait_for 10 tells false .leases
 check "an offer" tells offer .answer --arch x64-uefi
 check "with the loader" tells loaders/snponly.efi .boot.file --arch x64-uefi
+check "of DHCPv6 too" tells6 advertise .answer
 unreachable() { ! cli dhcp explain --mac "$mac" --last; }
 check "what only the rack remembers is not made up" unreachable

@@ -5,12 +5,16 @@
 //   bit  2    from a relay's address
 //   bit  3    its record becomes durable
 //   bits 4-7  seconds that pass before, as 2^n - 1
+// A first offer to a packet of odd length meets a neighbour that has the address.
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "dataplane/base/check.h"
 #include "dataplane/dhcp/engine6.h"
+#include "dataplane/dhcp/trace.h"
 #include "tests/support/dhcp6_lab.h"
 
 namespace {
@@ -48,7 +52,14 @@ struct World {
     context.destination = (control & 2) != 0 ? test::kRack6 : test::kAllDhcpServers;
     context.source = (control & 4) != 0 ? test::V6("2001:db8:88::1") : test::V6("fe80::5");
     context.source_port = dhcp::kServerPort6;
+    // What is explained is what happens next.
+    engine.Explain(packet, context, *snapshot, now, out, effects, trace);
+    const dhcp::Reason6 told = effects.reason;
+    const ByteSpan head = ByteSpan(out).first(effects.reply.bytes);
+    const std::vector<std::byte> foretold(head.begin(), head.end());
     engine.Handle(packet, context, *snapshot, now, out, effects);
+    SLIP_CHECK(effects.reason == told);
+    SLIP_CHECK(std::ranges::equal(foretold, std::span(out).first(effects.reply.bytes)));
     SLIP_CHECK(effects.reply.bytes <= out.size());
     SLIP_CHECK(!effects.reply.wait_durable || !effects.record.empty());
     SLIP_CHECK(!effects.reply.wait_durable || effects.reply.bytes != 0);
@@ -59,6 +70,12 @@ struct World {
       auto reply = std::make_unique<dhcp::Message6>();
       SLIP_CHECK(dhcp::Decode6(std::span(out).first(effects.reply.bytes), *reply).has_value());
     }
+    if (effects.probe.is_set() && packet.size() % 2 != 0) {
+      const IpAddress address = effects.probe;
+      const bool taken_back =
+          engine.OnNeighbour(address, MacAddress::FromU64(9), context.ifindex, now, effects);
+      SLIP_CHECK(taken_back == !effects.record.empty());
+    }
     table.Maintain(*snapshot, local, 8);
   }
 
@@ -66,6 +83,7 @@ struct World {
   lease::LeaseTable table;
   dhcp::Dhcp6Engine engine;
   dhcp::Effects6 effects;
+  dhcp::DecisionTrace trace;
   std::array<IpAddress, 2> local{test::kRackLinkLocal, test::kRack6};
   std::array<std::byte, dhcp::kMessage6BytesMax> out{};
   lease::Now now{.instant = {1}, .wall = {1}, .boot_id = 1, .wall_synchronised = true};

@@ -23,6 +23,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   std::array<std::byte, dhcp::kMessageBytesMin> packet{};
+  if (asked->family == config::Family::kV6) {
+    dhcp::Question6 question = asked->question6;
+    question.server = dhcp::DuidFromUuid({1, 2, 3});
+    const auto bytes = dhcp::EncodeQuestion6(packet, question);
+    SLIP_CHECK(bytes.has_value());
+    dhcp::Message6 message;
+    SLIP_CHECK(dhcp::Decode6(ByteSpan(packet).first(*bytes), message).has_value());
+    SLIP_CHECK(message.type == asked->question6.type);
+    return 0;
+  }
   const auto bytes = dhcp::EncodeQuestion(packet, asked->question);
   SLIP_CHECK(bytes.has_value());
   dhcp::Message message;

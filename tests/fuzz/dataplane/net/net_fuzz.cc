@@ -12,5 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)slipway::net::ParseArpFrame(bytes);
   (void)slipway::net::ParseRouterSolicitation(bytes, 255);
   (void)slipway::net::ParseRouterAdvertisement(bytes, 255);
+  (void)slipway::net::ParseNeighbourAdvertisement(bytes, 255);
   return 0;
 }

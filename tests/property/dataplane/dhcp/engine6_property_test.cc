@@ -2,11 +2,18 @@
 // two live leases, the same client keeps its address, nobody's valid lease is taken back.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
 #include <map>
+#include <set>
+#include <sstream>
+#include <string>
 
 #include "dataplane/base/random.h"
+#include "dataplane/dhcp/trace.h"
 #include "tests/support/dhcp6_lab.h"
 #include "tests/support/seed.h"
+#include "tests/support/table_fingerprint.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -52,11 +59,38 @@ class Storm6 {
     }
   }
 
+  [[nodiscard]] const std::set<std::string>& rules() const { return rules_; }
+
  private:
   // Half of the clients show a MAC, the others only a DUID.
   static std::vector<std::byte> DuidOf(std::uint64_t client) {
     return client % 2 == 0 ? DuidLl(MacAddress::FromU64(0x0200'0000'0000 + client))
                            : DuidEn(static_cast<std::uint8_t>(client));
+  }
+
+  // What Explain says beforehand is what happens, and saying it changes nothing.
+  Reason6 Ask(const std::vector<std::byte>& packet) {
+    const std::uint64_t before = test::Fingerprint(lab_.table, *lab_.snapshot);
+    Effects6 told;
+    std::array<std::byte, kMessage6BytesMax> reply{};
+    lab_.engine.Explain(packet, lab_.context, *lab_.snapshot, lab_.now, reply, told, trace_);
+    EXPECT_EQ(before, test::Fingerprint(lab_.table, *lab_.snapshot));
+    EXPECT_EQ(trace_.left_out, 0U);
+    for (const TracedRule& rule : trace_.rules) {
+      rules_.emplace(rule.tried.rule);
+    }
+    const Reason6 reason = lab_.HandleDurably(packet);
+    const Effects6& done = lab_.effects;
+    EXPECT_EQ(ToString(told.reason), ToString(reason));
+    EXPECT_EQ(told.reply.bytes, done.reply.bytes);
+    EXPECT_EQ(told.reply.address, done.reply.address);
+    EXPECT_EQ(told.reply.source, done.reply.source);
+    EXPECT_EQ(told.reply.wait_durable, done.reply.wait_durable);
+    EXPECT_TRUE(told.steps.empty());
+    EXPECT_FALSE(told.probe.is_set());
+    EXPECT_TRUE(std::equal(reply.begin(), reply.begin() + static_cast<long>(told.reply.bytes),
+                           lab_.out.begin()));
+    return reason;
   }
 
   void Expire() {
@@ -85,7 +119,7 @@ class Storm6 {
     if (rapid) {
       solicit.Option(Option6::kRapidCommit);
     }
-    const Reason6 offered = lab_.HandleDurably(solicit.Build());
+    const Reason6 offered = Ask(solicit.Build());
     if (rapid) {
       ASSERT_EQ(offered, Reason6::kRapidCommitted);
       return Learn(client);
@@ -95,11 +129,11 @@ class Storm6 {
       return;
     }
     const IpAddress address = lab_.ReplyAddress();
-    const Reason6 reason = lab_.HandleDurably(Request6(MessageType6::kRequest)
-                                                  .Client(DuidOf(client))
-                                                  .Server(Dhcp6Lab::ServerId())
-                                                  .IaNa(1, {address.v6()})
-                                                  .Build());
+    const Reason6 reason = Ask(Request6(MessageType6::kRequest)
+                                   .Client(DuidOf(client))
+                                   .Server(Dhcp6Lab::ServerId())
+                                   .IaNa(1, {address.v6()})
+                                   .Build());
     ASSERT_TRUE(reason == Reason6::kReplied || reason == Reason6::kRepliedFromMemory)
         << ToString(reason);
     Learn(client);
@@ -111,7 +145,11 @@ class Storm6 {
     if (held == holders_.end() || held->second.ends <= lab_.now.instant) {
       return;
     }
-    const Reason6 reason = lab_.Renew(DuidOf(client), held->second.address);
+    const Reason6 reason = Ask(Request6(MessageType6::kRenew)
+                                   .Client(DuidOf(client))
+                                   .Server(Dhcp6Lab::ServerId())
+                                   .IaNa(1, {held->second.address.v6()})
+                                   .Build());
     ASSERT_TRUE(reason == Reason6::kReplied || reason == Reason6::kRepliedFromMemory)
         << ToString(reason);
     Learn(client);
@@ -133,7 +171,7 @@ class Storm6 {
     if (random_.Below(2) == 0) {
       packet[50 + random_.Below(20)] = static_cast<std::byte>(random_.Below(256));
     }
-    const Reason6 reason = lab_.HandleDurably(packet);
+    const Reason6 reason = Ask(packet);
     ASSERT_NE(reason, Reason6::kReleased);
     ASSERT_NE(reason, Reason6::kDeclined);
     if (reason == Reason6::kReplied || reason == Reason6::kRepliedFromMemory) {
@@ -144,10 +182,13 @@ class Storm6 {
   SeededRandom random_;
   Dhcp6Lab lab_;
   std::map<std::uint64_t, Holder> holders_;
+  DecisionTrace trace_;
+  std::set<std::string> rules_;
 };
 
 TEST(Engine6PropertyTest, LeasesAreExclusiveAndKept) {
   const std::uint64_t seed = test::TestSeed(1);
+  std::set<std::string> rules;
   for (std::uint64_t run = 0; run < 20; ++run) {
     Storm6 storm(seed + run);
     for (int step = 0; step < 1000; ++step) {
@@ -157,6 +198,14 @@ TEST(Engine6PropertyTest, LeasesAreExclusiveAndKept) {
       }
       ASSERT_FALSE(testing::Test::HasFailure()) << "run " << run << " step " << step;
     }
+    rules.insert(storm.rules().begin(), storm.rules().end());
+  }
+  EXPECT_GE(rules.size(), 20U);
+  std::stringstream page;
+  page << std::ifstream(SLIPWAY_SOURCE_DIR "/docs/protocols/dhcp.md").rdbuf();
+  for (const std::string& rule : rules) {
+    EXPECT_NE(page.str().find("`" + rule + "`"), std::string::npos)
+        << "docs/protocols/dhcp.md does not explain " << rule;
   }
 }
 

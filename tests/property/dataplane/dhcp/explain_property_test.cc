@@ -12,6 +12,7 @@
 #include "dataplane/dhcp/trace.h"
 #include "tests/support/dhcp_lab.h"
 #include "tests/support/seed.h"
+#include "tests/support/table_fingerprint.h"
 
 namespace slipway::dhcp {
 namespace {
@@ -61,29 +62,8 @@ config::SnapshotRef SnapshotOf(std::uint64_t number) {
 
 // All that explaining must leave alone.
 std::uint64_t Fingerprint(const DhcpLab& lab) {
-  std::uint64_t hash = lab.table.size();
+  std::uint64_t hash = test::Fingerprint(lab.table, *lab.snapshot);
   const auto mix = [&hash](std::uint64_t value) { hash = Mix64(hash ^ value); };
-  for (std::uint32_t slot = 0; slot < lab.table.capacity(); ++slot) {
-    const lease::Lease* lease = lab.table.At(slot);
-    if (lease == nullptr) {
-      continue;
-    }
-    mix(lease->address.v4().value);
-    mix(static_cast<std::uint64_t>(lease->state) << 8 | static_cast<std::uint64_t>(lease->before));
-    mix(lease->mac.ToU64());
-    mix(lease->client.low);
-    mix(lease->version << 2 | (lease->durable ? 2U : 0U) | (lease->indexed ? 1U : 0U));
-    mix(static_cast<std::uint64_t>(lease->granted.ns));
-    mix(static_cast<std::uint64_t>(lease->ends.ns));
-    mix(static_cast<std::uint64_t>(lease->horizon.ns));
-    mix(static_cast<std::uint64_t>(lease->lease.ns));
-  }
-  for (const config::SubnetRecord& subnet : lab.snapshot->subnets()) {
-    const lease::PoolCounts counts = lab.table.CountsOf(subnet.id);
-    mix(counts.free);
-    mix(std::uint64_t{counts.offered} << 32 | counts.bound);
-    mix(std::uint64_t{counts.reusable} << 32 | counts.declined);
-  }
   for (const Counter& counter : lab.engine.counters().by_reason) {
     mix(counter.value());
   }

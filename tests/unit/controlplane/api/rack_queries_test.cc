@@ -152,7 +152,8 @@ TEST_F(RackQueriesTest, ReadsTheQuestionBeforeItIsAsked) {
   EXPECT_EQ(lab_.Call(Method::kGet, "/v1/dhcp/explain").status, 422);
   for (const std::string bad :
        {"mac=1", "mac=52:54:00:00:00:01&arch=pdp-11", "mac=52:54:00:00:00:01&requested=x",
-        "mac=52:54:00:00:00:01&type=nak", "mac=52:54:00:00:00:01&client_id=0",
+        "mac=52:54:00:00:00:01&type=nak", "duid=00010203",
+        "mac=52:54:00:00:00:01&relay=2001:db8::1", "mac=52:54:00:00:00:01&client_id=0",
         "mac=52:54:00:00:00:01&link_selection=10.0.0.0", "mac=52:54:00:00:00:01&vlan=none"}) {
     EXPECT_EQ(lab_.Call(Method::kGet, "/v1/dhcp/explain?" + bad).status, 422) << bad;
   }
@@ -164,6 +165,36 @@ TEST_F(RackQueriesTest, ReadsTheQuestionBeforeItIsAsked) {
   EXPECT_TRUE(body.at("leases").as_bool());
   EXPECT_EQ(TextOf(body.at("rules").as_array()[0].as_object(), "vlan"),
             model::FormatId(model::Kind::kVlan, {7}));
+}
+
+TEST_F(RackQueriesTest, TheRegionAnswersForDhcpv6Too) {
+  MakeRack(1, false);
+  test::BootLab records;
+  config::ServedInterfaceRecord served;
+  served.id = 1;
+  served.name = FixedString<limits::kInterfaceNameBytesMax>("eth1");
+  served.vlan = test::kVlan;
+  const config::SnapshotRef snapshot =
+      records.AddNetwork().AddNetwork6().AddImages().Put(served).Finish();
+  lab_.api.parts().snapshot_of = [snapshot](std::uint64_t) { return snapshot; };
+  const std::string path = "/v1/dhcp/explain?family=v6&";
+  const json::object body =
+      JsonOf(lab_.Call(Method::kGet, path + "mac=52:54:00:00:00:01&arch=x64-uefi"));
+  EXPECT_EQ(TextOf(body, "family"), "v6");
+  EXPECT_EQ(TextOf(body, "answer"), "advertise");
+  EXPECT_EQ(TextOf(body, "address").substr(0, 15), "2001:db8:77::1:");
+  const json::object& packet = body.at("packet").as_object();
+  EXPECT_EQ(TextOf(packet, "mac"), "52:54:00:00:00:01");
+  EXPECT_EQ(TextOf(packet, "type"), "solicit");
+  const json::object by_duid =
+      JsonOf(lab_.Call(Method::kGet, path + "duid=0002ab110102&type=information-request"));
+  EXPECT_EQ(TextOf(by_duid, "reason"), "informed");
+  EXPECT_EQ(TextOf(by_duid.at("packet").as_object(), "duid"), "0002ab110102");
+  for (const std::string bad :
+       {"arch=7", "mac=52:54:00:00:00:01&type=discover", "mac=52:54:00:00:00:01&relay=10.0.0.1",
+        "mac=52:54:00:00:00:01&server=2001:db8::1", "duid=0", "duid=0102"}) {
+    EXPECT_EQ(lab_.Call(Method::kGet, path + bad).status, 422) << bad;
+  }
 }
 
 TEST_F(RackQueriesTest, TheRegionAnswersForARackThatIsAway) {

@@ -22,7 +22,8 @@ TEST(ConflictProbesTest, AnAnswerCountsOnceAndOnItsInterface) {
   EXPECT_TRUE(probes.Answered(kAddress, kSquatter, kIfindex, kStart).is_zero());
   ASSERT_TRUE(probes.Begin(kAddress, kMac, kIfindex, kStart));
   EXPECT_TRUE(probes.Answered(kAddress, kSquatter, kIfindex + 1, kStart).is_zero());
-  EXPECT_TRUE(probes.Answered({kAddress.value + 1}, kSquatter, kIfindex, kStart).is_zero());
+  EXPECT_TRUE(
+      probes.Answered(Ipv4Address{kAddress.value + 1}, kSquatter, kIfindex, kStart).is_zero());
   EXPECT_TRUE(probes.Answered(kAddress, kMac, kIfindex, kStart).is_zero());
   EXPECT_EQ(probes.Answered(kAddress, kSquatter, kIfindex, kStart), kMac);
   EXPECT_TRUE(probes.Answered(kAddress, kSquatter, kIfindex, kStart).is_zero());
@@ -40,10 +41,10 @@ TEST(ConflictProbesTest, AsksOnceAndWithinItsBudget) {
   EXPECT_FALSE(probes.Begin(kAddress, kMac, kIfindex, kStart));
   std::uint32_t asked = 1;
   for (std::uint32_t i = 1; i < 4 * kProbesPerSecondMax; ++i) {
-    asked += probes.Begin({kAddress.value + i}, kMac, kIfindex, kStart) ? 1U : 0U;
+    asked += probes.Begin(Ipv4Address{kAddress.value + i}, kMac, kIfindex, kStart) ? 1U : 0U;
   }
   EXPECT_EQ(asked, kProbesPerSecondMax);
-  EXPECT_TRUE(probes.Begin({1}, kMac, kIfindex, kStart + Duration::Seconds(1)));
+  EXPECT_TRUE(probes.Begin(Ipv4Address{1}, kMac, kIfindex, kStart + Duration::Seconds(1)));
 }
 
 std::vector<std::byte> Selecting(Ipv4Address address) {

@@ -364,8 +364,92 @@ TEST_F(Engine6Test, FirmwareGetsUrls) {
   ASSERT_EQ(ask(16, "HTTPClient:Arch:00016:UNDI:003001"), Reason6::kAdvertised);
   EXPECT_EQ(Text(Option6::kBootFileUrl), "http://[2001:db8:77::1]:5248/files/loaders/snponly.efi");
   EXPECT_EQ(Text(Option6::kVendorClass), std::string("\0\0\1\x57\0\12HTTPClient", 16));
-  ASSERT_EQ(lab_.effects.steps.size(), 1U);
-  EXPECT_EQ(lab_.effects.steps[0].kind, boot::StepKind::kDhcpOffer);
+  ASSERT_EQ(lab_.effects.steps.size(), 2U);
+  EXPECT_EQ(lab_.effects.steps[0].kind, boot::StepKind::kDhcpDiscover);
+  EXPECT_EQ(lab_.effects.steps[1].kind, boot::StepKind::kDhcpOffer);
+}
+
+TEST_F(Engine6Test, StepsOfAFloodAreFew) {
+  std::size_t steps = 0;
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    lab_.Handle(Request6(MessageType6::kSolicit, i)
+                    .Client(DuidLl(kMac))
+                    .IaNa()
+                    .Architecture(7)
+                    .Class(Option6::kVendorClass, "PXEClient:Arch:00007:UNDI:003000")
+                    .Build());
+    steps += lab_.effects.steps.size();
+    lab_.Pass(Duration::Millis(10));
+  }
+  EXPECT_LE(steps, 24U);  // of two kinds, in 200 s
+}
+
+TEST_F(Engine6Test, SilenceIsAStepWithItsReason) {
+  BootLab lab;
+  lab.vlan.unknown_policy = config::UnknownPolicy::kIgnore;
+  Dhcp6Lab::AddNetworks(lab);
+  lab_.Use(lab.Finish());
+  Request6 request = Solicit();
+  request.Architecture(7).Class(Option6::kVendorClass, "PXEClient:Arch:00007:UNDI:003000");
+  ASSERT_EQ(lab_.Handle(request.Build()), Reason6::kPolicyIgnore);
+  ASSERT_EQ(lab_.effects.steps.size(), 2U);
+  EXPECT_EQ(lab_.effects.steps[1].kind, boot::StepKind::kDhcpSilent);
+  EXPECT_EQ(lab_.effects.steps[1].name.view(), "policy-ignore");
+}
+
+// ---- a VLAN's relays outside its subnets ----
+
+TEST_F(Engine6Test, ARelayThatAVlanListsSpeaksForIt) {
+  const Ipv6Address loopback = V6("2001:db8:ffff::1");
+  RelayHop hop{.link = loopback, .peer = test::LinkLocalOf(kMac)};
+  const auto packet =
+      Request6(MessageType6::kSolicit, 1, {hop}).Client(DuidLl(kMac)).IaNa().Build();
+  EXPECT_EQ(lab_.Handle(packet), Reason6::kUnservedLink);
+  BootLab lab;
+  (void)lab.vlan.relays.push_back(loopback);
+  Dhcp6Lab::AddNetworks(lab);
+  lab_.Use(lab.Finish());
+  ASSERT_EQ(lab_.Handle(packet), Reason6::kAdvertised);
+  EXPECT_TRUE(lab.subnet6.prefix.Contains(lab_.ReplyAddress()));
+}
+
+// ---- neighbours that have the address already ----
+
+const MacAddress kSquatter{{0x52, 0x54, 0, 0, 0, 9}};
+
+TEST_F(Engine6Test, AConflictQuarantinesTheOffer) {
+  ASSERT_EQ(lab_.Handle(Solicit().Build()), Reason6::kAdvertised);
+  const IpAddress offered = lab_.ReplyAddress();
+  ASSERT_EQ(lab_.effects.probe, offered);
+  const std::uint32_t ifindex = lab_.context.ifindex;
+  Effects6 effects;
+  EXPECT_FALSE(lab_.engine.OnNeighbour(offered, kMac, ifindex, lab_.now, effects));  // itself
+  EXPECT_FALSE(lab_.engine.OnNeighbour(offered, kSquatter, ifindex + 1, lab_.now, effects));
+  ASSERT_TRUE(lab_.engine.OnNeighbour(offered, kSquatter, ifindex, lab_.now, effects));
+  EXPECT_FALSE(effects.record.empty());
+  EXPECT_EQ(lab_.table.ByAddress(offered)->state, lease::State::kDeclined);
+  EXPECT_EQ(lab_.engine.counters().conflicts.value(), 1U);
+  ASSERT_EQ(lab_.Handle(Solicit().Build()), Reason6::kAdvertised);
+  EXPECT_NE(lab_.ReplyAddress(), offered);
+}
+
+TEST_F(Engine6Test, NeighboursAreAskedOnlyAboutFirstOffersOnOurWire) {
+  const IpAddress address = lab_.Exchange(DuidLl(kMac));
+  ASSERT_EQ(lab_.Handle(Solicit().Build()), Reason6::kAdvertised);
+  ASSERT_EQ(lab_.ReplyAddress(), address);
+  EXPECT_FALSE(lab_.effects.probe.is_set());  // its own already
+  Effects6 effects;
+  EXPECT_FALSE(
+      lab_.engine.OnNeighbour(address, kSquatter, lab_.context.ifindex, lab_.now, effects));
+  EXPECT_EQ(lab_.table.ByAddress(address)->state, lease::State::kBound);
+  const RelayHop hop{.link = V6("2001:db8:88::1"),
+                     .peer = test::LinkLocalOf(MacAddress{{0x52, 0x54, 0, 0, 0, 7}})};
+  ASSERT_EQ(lab_.Handle(Request6(MessageType6::kSolicit, 1, {hop})
+                            .Client(DuidLl(MacAddress{{0x52, 0x54, 0, 0, 0, 7}}))
+                            .IaNa()
+                            .Build()),
+            Reason6::kAdvertised);
+  EXPECT_FALSE(lab_.effects.probe.is_set());  // behind a relay
 }
 
 TEST_F(Engine6Test, IpxeGetsItsScript) {

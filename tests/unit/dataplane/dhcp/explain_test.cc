@@ -162,5 +162,39 @@ TEST_F(ExplainTest, QuestionsBecomePackets) {
   EXPECT_EQ(FindSubOption(message.Get(Option::kRelayAgentInformation), 5).size(), 4U);
 }
 
+TEST(Question6Test, BecomesThePacketThatIsDescribed) {
+  std::array<std::byte, kMessageBytesMin> bytes{};
+  Question6 question{.type = MessageType6::kRenew,
+                     .mac = kMac,
+                     .has_architecture = true,
+                     .architecture = 16,
+                     .address = *Ipv6Address::Parse("2001:db8:77::5"),
+                     .relay = *Ipv6Address::Parse("2001:db8:77::2"),
+                     .server = DuidFromUuid({1, 2, 3})};
+  (void)question.user_class.Assign("iPXE");
+  const auto size = EncodeQuestion6(bytes, question);
+  ASSERT_TRUE(size.has_value());
+  Message6 message;
+  ASSERT_TRUE(Decode6(ByteSpan(bytes).first(*size), message).has_value());
+  EXPECT_EQ(message.type, MessageType6::kRenew);
+  ASSERT_EQ(message.relays.size(), 1U);
+  EXPECT_EQ(message.relays[0].link, question.relay);
+  EXPECT_EQ(message.relays[0].client_address.size(), 8U);
+  EXPECT_EQ(MacOfDuid(message.Get(Option6::kClientId)), kMac);
+  EXPECT_EQ(message.Get(Option6::kServerId).size(), question.server.size());
+  ASSERT_EQ(message.ias.size(), 1U);
+  EXPECT_EQ(message.ias[0].addresses[0], question.address);
+  EXPECT_TRUE(message.Asks(Option6::kBootFileUrl));
+  EXPECT_EQ(AsText(message.Get(Option6::kVendorClass).subspan(6)),
+            "HTTPClient:Arch:00016:UNDI:003016");
+  EXPECT_EQ(AsText(message.Get(Option6::kUserClass).subspan(2)), "iPXE");
+  question.type = MessageType6::kInformationRequest;
+  const auto plain = EncodeQuestion6(bytes, question);
+  ASSERT_TRUE(plain.has_value());
+  ASSERT_TRUE(Decode6(ByteSpan(bytes).first(*plain), message).has_value());
+  EXPECT_TRUE(message.ias.empty());
+  EXPECT_FALSE(message.Has(Option6::kServerId));
+}
+
 }  // namespace
 }  // namespace slipway::dhcp

@@ -119,6 +119,48 @@ TEST(Icmpv6Test, AdvertisesInFull) {
   }
 }
 
+TEST(Icmpv6Test, AsksANeighbour) {
+  const Ipv6Address target = Ipv6Address::Parse("2001:db8:77::1:cafe").value();
+  std::array<std::byte, 128> out{};
+  constexpr std::size_t kMessage = 24 + 8;
+  const Result<std::size_t> size = BuildNeighbourSolicitation(out, kRackMac, kRack, target);
+  ASSERT_EQ(size.value_or(0), 14 + kIpv6HeaderBytes + kMessage);
+  // To ff02::1:ff01:cafe and its Ethernet group.
+  EXPECT_TRUE(std::ranges::equal(ByteSpan(out).first(6), Bytes({0x33, 0x33, 0xFF, 1, 0xCA, 0xFE})));
+  EXPECT_TRUE(
+      std::ranges::equal(ByteSpan(out).subspan(14 + 24, 16),
+                         Bytes({0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xFF, 1, 0xCA, 0xFE})));
+  const ByteSpan message = ByteSpan(out).subspan(14 + kIpv6HeaderBytes, kMessage);
+  EXPECT_EQ(message[0], std::byte{135});
+  EXPECT_TRUE(std::ranges::equal(message.subspan(8, 16), std::as_bytes(std::span(target.octets))));
+  Checksum sum;
+  sum.Add(ByteSpan(out).subspan(14 + 8, 32));
+  sum.AddU32(kMessage);
+  sum.AddU32(58);
+  sum.Add(message);
+  EXPECT_EQ(sum.Finish(), 0);
+  for (std::size_t room = 0; room < *size; ++room) {
+    EXPECT_FALSE(BuildNeighbourSolicitation(std::span(out).first(room), kRackMac, kRack, target)
+                     .has_value());
+  }
+}
+
+TEST(Icmpv6Test, ReadsANeighboursAnswer) {
+  auto message = Bytes({136, 0, 0, 0, 0x60, 0, 0, 0, 0x20, 1, 0x0D, 0xB8, 0, 0x77, 0, 0,
+                        0,   0, 0, 0, 0,    0, 0, 5, 2,    1, 0x52, 0x54, 0, 0,    0, 9});
+  const Result<NeighbourAdvertisement> read = ParseNeighbourAdvertisement(message, 255);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_EQ(read->target, Ipv6Address::Parse("2001:db8:77::5").value());
+  EXPECT_EQ(read->target_mac, (MacAddress{{0x52, 0x54, 0, 0, 0, 9}}));
+  EXPECT_FALSE(ParseNeighbourAdvertisement(message, 64).has_value());
+  for (std::size_t size = 0; size < message.size(); ++size) {
+    const auto cut = ParseNeighbourAdvertisement(ByteSpan(message).first(size), 255);
+    EXPECT_TRUE(!cut || (size == 24 && !cut->target_mac)) << size;
+  }
+  message[8] = std::byte{0xFF};
+  EXPECT_FALSE(ParseNeighbourAdvertisement(message, 255).has_value());
+}
+
 TEST(Icmpv6Test, ReadsAForeignRouter) {
   const auto message =
       Bytes({134, 0, 0, 0, 64, 0xC0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 3, 1, 0, 0, 0, 0, 0, 0});

@@ -17,7 +17,7 @@ using test::Request6;
 ServedLink Link() {
   ServedLink link{.ifindex = test::kServiceIfindex,
                   .name = {},
-                  .mac = {},
+                  .mac = MacAddress{{0x52, 0x54, 0, 0, 0, 0xFE}},
                   .vlan = test::kVlan,
                   .addresses = {}};
   (void)link.addresses.push_back({.address = test::kRackLinkLocal, .bits = 64});
@@ -27,7 +27,7 @@ ServedLink Link() {
 
 class Dhcp6ServiceTest : public ::testing::Test {
  protected:
-  Dhcp6ServiceTest() { EXPECT_TRUE(service_.Start(0).has_value()); }
+  Dhcp6ServiceTest() { EXPECT_TRUE(service_.Start(0, driver_->now).has_value()); }
 
   void Receive(std::vector<std::byte> bytes, bool truncated = false) {
     shard::Packet packet;
@@ -79,8 +79,16 @@ class Dhcp6ServiceTest : public ::testing::Test {
   test::DhcpServiceLab around_{lab_.snapshot, &lab_.table, Link()};
   testing_support::FakeFactPort& facts_ = around_.facts;
   test::FakeDriver* const driver_ = around_.driver;
-  Dhcp6Service service_{
-      {.shard = around_.shard.get(), .shared = around_.shared.get(), .engine = &lab_.engine}};
+  PacketLog packets_{64};
+  DhcpWatch watch_{&around_.events, &lab_.table};
+  static constexpr shard::PortId kRawPort = 1;
+  Dhcp6Service service_{{.shard = around_.shard.get(),
+                         .raw_port = kRawPort,
+                         .shared = around_.shared.get(),
+                         .engine = &lab_.engine,
+                         .packets = &packets_,
+                         .watch = &watch_,
+                         .probe_interval = Duration::Seconds(60)}};
 };
 
 TEST_F(Dhcp6ServiceTest, ReplyLeavesWhenItsRecordIsDurable) {
@@ -103,6 +111,68 @@ TEST_F(Dhcp6ServiceTest, OtherServicesHearWhoGotTheAddress) {
   ASSERT_EQ(around_.peers.told.size(), 1U);
   EXPECT_EQ(around_.peers.told[0].vlan, test::kVlan);
   EXPECT_EQ(around_.peers.told[0].ifindex, test::kServiceIfindex);
+}
+
+TEST_F(Dhcp6ServiceTest, NeighboursAreAskedBesideTheFirstOffer) {
+  const MacAddress mac{{0x52, 0x54, 0, 0, 0, 1}};
+  Receive(Request6(MessageType6::kSolicit, 1).Client(test::DuidLl(mac)).IaNa().Build());
+  ASSERT_EQ(driver_->sent.size(), 2U);  // the question leaves first; the offer does not wait
+  EXPECT_EQ(driver_->sent[0].port, kRawPort);
+  EXPECT_EQ(driver_->sent[0].ifindex, test::kServiceIfindex);
+  dhcp::Message6 reply;
+  ASSERT_TRUE(dhcp::Decode6(driver_->sent[1].bytes, reply).has_value());
+  ASSERT_EQ(reply.ias.size(), 1U);
+  const Ipv6Address offered = reply.ias[0].addresses[0];
+  const MacAddress squatter{{0x52, 0x54, 0, 0, 0, 9}};
+  service_.OnNeighbour(offered, squatter, test::kServiceIfindex, driver_->now);
+  EXPECT_EQ(lab_.table.ByAddress(offered)->state, lease::State::kDeclined);
+  EXPECT_EQ(facts_.Of(schema::FactClass::Lease).size(), 1U);
+  ASSERT_EQ(around_.events.told.size(), 1U);
+  EXPECT_EQ(around_.events.told[0].code, service::EventCode::kAddressConflict);
+  EXPECT_EQ(around_.events.told[0].detail, "52:54:00:00:00:09");
+}
+
+TEST_F(Dhcp6ServiceTest, TheLastPacketOfEachClientIsKept) {
+  const MacAddress mac{{0x52, 0x54, 0, 0, 0, 1}};
+  const auto packet = Request6(MessageType6::kSolicit, 1).Client(test::DuidLl(mac)).IaNa().Build();
+  Receive(packet);
+  const SeenPacket* const seen = packets_.Find(mac);
+  ASSERT_NE(seen, nullptr);
+  EXPECT_EQ(seen->reason6, dhcp::Reason6::kAdvertised);
+  EXPECT_EQ(seen->bytes, packet.size());
+  EXPECT_EQ(seen->source, IpAddress(client_));
+  EXPECT_TRUE(seen->address.is_set());
+  Solicit(2);  // shows no MAC
+  ASSERT_NE(packets_.Find(TagOf(duid_)), nullptr);
+}
+
+// Each minute the rack asks as a relay does; who answers is told, with its MAC.
+TEST_F(Dhcp6ServiceTest, AForeignServerIsFoundByAsking) {
+  driver_->now = driver_->now + Duration::Seconds(61);
+  Turn();
+  ASSERT_EQ(driver_->sent.size(), 1U);
+  EXPECT_EQ(driver_->sent[0].destination, IpAddress(test::kAllDhcpServers));
+  EXPECT_EQ(driver_->sent[0].destination_port, dhcp::kServerPort6);
+  dhcp::Message6 question;
+  ASSERT_TRUE(dhcp::Decode6(driver_->sent[0].bytes, question).has_value());
+  EXPECT_EQ(question.type, MessageType6::kSolicit);
+  ASSERT_EQ(question.relays.size(), 1U);
+  EXPECT_EQ(question.relays[0].link, test::kRack6);
+  EXPECT_EQ(service_.counters().foreign_probes.value(), 1U);
+
+  const MacAddress mac{{0x52, 0x54, 0, 0, 0, 0x66}};
+  std::array<std::byte, 512> bytes{};
+  dhcp::Writer6 writer(bytes, bytes.size());
+  writer.RelayReply(question.relays[0]);
+  writer.Header(MessageType6::kAdvertise, question.xid);
+  writer.Bytes(dhcp::Option6::kClientId, question.Get(dhcp::Option6::kClientId));
+  writer.Bytes(dhcp::Option6::kServerId, test::DuidLl(mac));
+  const std::size_t size = writer.Finish().value_or(0);
+  Receive({bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)});
+  ASSERT_EQ(around_.events.told.size(), 1U);
+  EXPECT_EQ(around_.events.told[0].code, service::EventCode::kForeignDhcpServer);
+  EXPECT_NE(around_.events.told[0].detail.find("MAC 52:54:00:00:00:66"), std::string::npos);
+  EXPECT_EQ(driver_->sent.size(), 1U);  // no answer to an answer
 }
 
 TEST_F(Dhcp6ServiceTest, PacketsBeyondTheTurnWaitAndKeepTheirOrder) {

@@ -7,6 +7,7 @@
 
 #include "dataplane/dhcp/question.h"
 #include "dataplane/lease/record.h"
+#include "tests/support/dhcp6_lab.h"
 #include "tests/support/dhcp_lab.h"
 #include "tests/support/fake_fact_port.h"
 
@@ -38,14 +39,18 @@ class DhcpDeskTest : public testing::Test {
   DhcpDeskTest() : view_(ServingView::Create().value()) {
     desk_ = DhcpDesk::Create({.serving = view_.get(),
                               .engine = &lab_.engine,
+                              .engine6 = &engine6_,
                               .leases = &lab_.table,
                               .packets = &packets_,
+                              .packets6 = &packets6_,
                               .facts = &facts_,
                               .clock = &clock_})
                 .value();
     serving_.snapshot = lab_.snapshot;
     ServedLink link{.ifindex = 2, .name = InterfaceName("eth1"), .vlan = kVlan};
     (void)link.addresses.push_back({.address = kRack, .bits = 24});
+    (void)link.addresses.push_back({.address = test::V6("fe80::1"), .bits = 64});
+    (void)link.addresses.push_back({.address = test::V6("2001:db8:77::1"), .bits = 64});
     SLIP_CHECK(serving_.links.Add(link));
   }
 
@@ -57,7 +62,18 @@ class DhcpDeskTest : public testing::Test {
   static DhcpAsk Explain(const dhcp::Question& question) {
     DhcpAsk ask{.id = 5, .session = 9, .kind = AskKind::kExplain, .mac = question.mac};
     ask.source = question.relay.is_any() ? question.ciaddr : question.relay;
+    ask.relayed = !question.relay.is_any();
     ask.bytes = static_cast<std::uint16_t>(dhcp::EncodeQuestion(ask.packet, question).value());
+    return ask;
+  }
+
+  DhcpAsk Explain6(dhcp::Question6 question) {
+    question.server = desk_->server_id();
+    DhcpAsk ask{.id = 6, .session = 9, .kind = AskKind::kExplain, .mac = question.mac};
+    ask.family = config::Family::kV6;
+    ask.source = dhcp::SourceOf(question);
+    ask.relayed = !question.relay.is_any();
+    ask.bytes = static_cast<std::uint16_t>(dhcp::EncodeQuestion6(ask.packet, question).value());
     return ask;
   }
 
@@ -75,8 +91,10 @@ class DhcpDeskTest : public testing::Test {
 
   static constexpr Instant kNow{1'000'000'000};
   FixedClock clock_;
-  test::DhcpLab lab_;
+  test::DhcpLab lab_{test::Dhcp6Lab::Standard(), test::DhcpLab::SmallTable()};
+  dhcp::Dhcp6Engine engine6_{{.server_id = test::Dhcp6Lab::ServerId(), .loops = {}}, &lab_.table};
   PacketLog packets_{64};
+  PacketLog packets6_{64};
   testing_support::FakeFactPort facts_;
   Serving serving_;
   std::unique_ptr<ServingView> view_;
@@ -138,7 +156,7 @@ TEST_F(DhcpDeskTest, ReplaysTheLastPacket) {
   const auto packet = Request(dhcp::MessageType::kDiscover, kMac).Build();
   SeenPacket& seen = packets_.Keep(kMac, packet);
   seen.ifindex = 2;
-  seen.destination = {0xFFFF'FFFF};
+  seen.destination = Ipv4Address{0xFFFF'FFFF};
   seen.reason = dhcp::Reason::kPoolExhausted;
   seen.at = {77};
   const auto answers = Answers({.id = 1, .kind = AskKind::kExplainLast, .mac = kMac});
@@ -146,6 +164,52 @@ TEST_F(DhcpDeskTest, ReplaysTheLastPacket) {
   EXPECT_EQ(answers[0].reason, dhcp::Reason::kOffered);
   EXPECT_EQ(answers[0].packet.reason, dhcp::Reason::kPoolExhausted);
   EXPECT_EQ(answers[0].packet.at.ns, 77);
+}
+
+TEST_F(DhcpDeskTest, ExplainsDhcpv6) {
+  Serve();
+  dhcp::Question6 question{.mac = kMac, .has_architecture = true, .architecture = 7};
+  const auto answers = Answers(Explain6(question));
+  ASSERT_EQ(answers.size(), 1U);
+  const DhcpAnswer& answer = answers[0];
+  EXPECT_TRUE(answer.problem.empty()) << answer.problem;
+  EXPECT_EQ(answer.family, config::Family::kV6);
+  EXPECT_EQ(answer.reason6, dhcp::Reason6::kAdvertised);
+  EXPECT_EQ(answer.mac, kMac);
+  EXPECT_EQ(answer.interface, "eth1");
+  EXPECT_EQ(answer.trace.decision.file.view(), "loaders/snponly.efi");
+  EXPECT_EQ(lab_.table.size(), 0U);
+  // A Request that names this rack is told to be answered with that address.
+  question.type = dhcp::MessageType6::kRequest;
+  question.address = answer.trace.decision.address.v6();
+  const auto request = Answers(Explain6(question));
+  EXPECT_EQ(request.at(0).reason6, dhcp::Reason6::kReplied);
+  EXPECT_EQ(request[0].trace.decision.address, answer.trace.decision.address);
+  EXPECT_TRUE(request[0].reply6.wait_durable);
+  // Through a relay, to the rack's own address.
+  question = {.mac = kMac, .relay = test::V6("2001:db8:88::1")};
+  const auto relayed = Answers(Explain6(question));
+  EXPECT_EQ(relayed.at(0).reason6, dhcp::Reason6::kAdvertised);
+  EXPECT_EQ(relayed[0].trace.decision.subnet, test::kRelaySubnet6);
+  EXPECT_EQ(relayed[0].reply6.source, test::V6("2001:db8:77::1"));
+}
+
+TEST_F(DhcpDeskTest, ReplaysTheLastPacketOfAClientThatShowsNoMac) {
+  Serve();
+  const auto duid = test::DuidEn(7);
+  const auto packet = test::Request6(dhcp::MessageType6::kSolicit).Client(duid).IaNa().Build();
+  SeenPacket& seen = packets6_.Keep(TagOf(duid), packet);
+  seen.ifindex = 2;
+  seen.source = test::V6("fe80::c1:1e");
+  seen.destination = test::kAllDhcpServers;
+  seen.reason6 = dhcp::Reason6::kNoAddress;
+  const auto answers = Answers(
+      {.id = 1, .kind = AskKind::kExplainLast, .family = config::Family::kV6, .mac = TagOf(duid)});
+  ASSERT_EQ(answers.size(), 1U);
+  EXPECT_EQ(answers[0].reason6, dhcp::Reason6::kAdvertised);
+  EXPECT_EQ(answers[0].packet.reason6, dhcp::Reason6::kNoAddress);
+  EXPECT_EQ(Answers({.id = 1, .kind = AskKind::kExplainLast, .mac = TagOf(duid)}).at(0).code,
+            ErrorCode::kNotFound);
 }
 
 TEST_F(DhcpDeskTest, AReleaseIsAnsweredWhenItIsOnDisk) {
@@ -182,7 +246,12 @@ TEST_F(DhcpDeskTest, CountsPools) {
   (void)lab_.Dora(kMac);
   const auto answers = Answers({.id = 4, .kind = AskKind::kPools});
   ASSERT_EQ(answers.size(), 1U);
-  ASSERT_EQ(answers[0].pools.size(), 2U);
+  ASSERT_EQ(answers[0].pools.size(), 4U);
+  for (const PoolRow& row : answers[0].pools) {
+    if (row.subnet == test::kSubnet6) {
+      EXPECT_EQ(row.counts.size, 256U);
+    }
+  }
   const auto one = Answers({.id = 4, .kind = AskKind::kPools, .subnet = kSubnet});
   ASSERT_EQ(one.at(0).pools.size(), 1U);
   EXPECT_EQ(one[0].pools[0].counts.bound, 1U);

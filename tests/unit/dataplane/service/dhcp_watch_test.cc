@@ -62,10 +62,18 @@ TEST(DhcpWatchTest, AForeignServerIsToldOncePerHourAndInterface) {
   DhcpWatch watch(&reports, &lab.table);
   ServedLink link;
   link.name = InterfaceName("eth1");
-  const dhcp::ForeignServer server{.identifier = V4("10.77.0.66"), .offered = V4("10.77.0.200")};
   const auto hear = [&](std::uint32_t ifindex, std::int64_t seconds) {
-    watch.OnForeignServer(server, V4("10.77.0.66"), ifindex, &link,
-                          Instant{} + Duration::Seconds(seconds));
+    const Instant now = Instant{} + Duration::Seconds(seconds);
+    const bool news = watch.OnForeignServer({.server = V4("10.77.0.66"),
+                                             .source = V4("10.77.0.66"),
+                                             .offered = V4("10.77.0.200"),
+                                             .relay = {},
+                                             .ifindex = ifindex,
+                                             .link = &link},
+                                            now);
+    watch.TellWaiting(now + Duration::Millis(500));
+    watch.TellWaiting(now + kMacWait);
+    return news;
   };
   hear(2, 1);
   hear(2, 3000);
@@ -80,6 +88,31 @@ TEST(DhcpWatchTest, AForeignServerIsToldOncePerHourAndInterface) {
     hear(ifindex, 3700);
   }
   EXPECT_EQ(reports.lines.size(), 193U);
+}
+
+TEST(DhcpWatchTest, AForeignServersMacIsToldIfItAnswers) {
+  test::DhcpLab lab;
+  Reports reports;
+  DhcpWatch watch(&reports, &lab.table);
+  ServedLink link;
+  link.name = InterfaceName("eth1");
+  const MacAddress mac{{0x52, 0x54, 0, 0, 0, 9}};
+  ASSERT_TRUE(watch.OnForeignServer({.server = V4("10.77.0.66"),
+                                     .source = V4("10.77.0.66"),
+                                     .offered = {},
+                                     .relay = {},
+                                     .ifindex = 2,
+                                     .link = &link},
+                                    Instant{} + Duration::Seconds(1)));
+  watch.OnMac(V4("10.77.0.67"), mac, 2);
+  watch.OnMac(V4("10.77.0.66"), mac, 3);
+  EXPECT_TRUE(reports.lines.empty());
+  watch.OnMac(V4("10.77.0.66"), mac, 2);
+  watch.OnMac(V4("10.77.0.66"), mac, 2);
+  watch.TellWaiting(Instant{} + Duration::Seconds(9));
+  ASSERT_EQ(reports.lines.size(), 1U);
+  EXPECT_EQ(reports.lines[0],
+            "foreign-dhcp-server 10.77.0.66 on eth1, from 10.77.0.66, MAC 52:54:00:00:00:09");
 }
 
 }  // namespace

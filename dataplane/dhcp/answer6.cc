@@ -224,15 +224,15 @@ void WriteBoot(Writer6& writer, const Exchange& exchange) {
     writer.Text(Option6::kBootFileUrl,
                 plan.file_is_url ? plan.file : boot::TftpUrl(exchange.server, plan.file));
   }
-  const std::string_view vendor_class = plan.echo_http_client  ? "HTTPClient"
-                                        : plan.echo_pxe_client ? "PXEClient"
-                                                               : "";
-  if (!vendor_class.empty()) {
+  // Not PXEClient: EDK2 takes that for an offer whose boot file another server knows, and asks for
+  // it on port 4011 in vain.
+  if (plan.echo_http_client) {
+    constexpr std::string_view kHttpClient = "HTTPClient";
     std::array<std::byte, 16> bytes{};
     WireWriter value(bytes);
     value.U32(kEnterpriseIntel);
-    value.U16(static_cast<std::uint16_t>(vendor_class.size()));
-    value.Text(vendor_class);
+    value.U16(static_cast<std::uint16_t>(kHttpClient.size()));
+    value.Text(kHttpClient);
     writer.Bytes(Option6::kVendorClass, value.written());
   }
 }

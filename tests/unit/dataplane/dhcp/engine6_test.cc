@@ -359,7 +359,7 @@ TEST_F(Engine6Test, FirmwareGetsUrls) {
   };
   ASSERT_EQ(ask(7, "PXEClient:Arch:00007:UNDI:003000"), Reason6::kAdvertised);
   EXPECT_EQ(Text(Option6::kBootFileUrl), "tftp://[2001:db8:77::1]/loaders/snponly.efi");
-  EXPECT_EQ(Text(Option6::kVendorClass), std::string("\0\0\1\x57\0\11PXEClient", 15));
+  EXPECT_FALSE(lab_.Reply().Has(Option6::kVendorClass));  // EDK2 would ask another server
   EXPECT_EQ(lab_.Reply().ias[0].valid_seconds, 120U);
   ASSERT_EQ(ask(16, "HTTPClient:Arch:00016:UNDI:003001"), Reason6::kAdvertised);
   EXPECT_EQ(Text(Option6::kBootFileUrl), "http://[2001:db8:77::1]:5248/files/loaders/snponly.efi");

@@ -70,6 +70,14 @@ TEST_F(CliTest, ExitCodesAreAsDocumented) {
   EXPECT_EQ(region_->Cli({"fabric", "show", "none"}).code, 3);
   EXPECT_EQ(region_->Cli({"fabric", "create", "lab"}).code, 4);
   EXPECT_EQ(region_->Cli({"fabric", "delete", "lab"}).code, 4);
+  // A rack is declared down only by somebody who says so twice: --yes, where no terminal is.
+  const std::vector<std::string> down = {"rack",   "pair", "partner-down", "none",
+                                         "--down", "r1",   "--reason",     "burnt"};
+  EXPECT_EQ(region_->Cli(down).code, 2);
+  std::vector<std::string> surely = down;
+  surely.emplace_back("--yes");
+  EXPECT_EQ(region_->Cli(surely).code, 3);
+  EXPECT_EQ(region_->Cli({"rack", "pair", "list"}).code, 0);
   const std::string program = std::string(SLIPWAY_BIN_DIR) + "/slipway";
   const std::string api = "http://127.0.0.1:" + std::to_string(region_->port());
   const std::string wrong = region_->folder() + "/wrong-token";

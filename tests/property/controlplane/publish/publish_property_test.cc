@@ -92,6 +92,7 @@ class World {
   json::object Body(Kind kind);
   void MakeRack();
   void NoteAddresses();
+  json::object OptionBody();
   void Apply(RackTwin& twin, const PublishedRecord& record, config::SnapshotBuilder& builder);
 
   SeededRandom random_;
@@ -103,6 +104,20 @@ class World {
   std::size_t commits_ = 0;
   std::size_t delta_catch_ups_ = 0;
 };
+
+json::object World::OptionBody() {
+  json::object body = {{"option", std::to_string(224 + random_.Below(6))},
+                       {"value", std::to_string(10 + random_.Below(80))}};
+  constexpr std::pair<const char*, Kind> kScopes[] = {{"vlan", Kind::kVlan},
+                                                      {"subnet", Kind::kSubnet},
+                                                      {"range", Kind::kRange},
+                                                      {"class", Kind::kDhcpClass},
+                                                      {"machine", Kind::kMachine}};
+  if (const std::uint64_t scope = random_.Below(6); scope < std::size(kScopes)) {
+    body[kScopes[scope].first] = Any(kScopes[scope].second);
+  }
+  return body;
+}
 
 json::object World::Body(Kind kind) {
   json::object body;
@@ -160,19 +175,9 @@ json::object World::Body(Kind kind) {
     case Kind::kDhcpClass:
       body = {{"priority", random_.Below(5)}, {"vendor_class", "c"}};
       break;
-    case Kind::kDhcpOption: {
-      body = {{"option", std::to_string(224 + random_.Below(6))},
-              {"value", std::to_string(10 + random_.Below(80))}};
-      constexpr std::pair<const char*, Kind> kScopes[] = {{"vlan", Kind::kVlan},
-                                                          {"subnet", Kind::kSubnet},
-                                                          {"range", Kind::kRange},
-                                                          {"class", Kind::kDhcpClass},
-                                                          {"machine", Kind::kMachine}};
-      if (const std::uint64_t scope = random_.Below(6); scope < std::size(kScopes)) {
-        body[kScopes[scope].first] = Any(kScopes[scope].second);
-      }
+    case Kind::kDhcpOption:
+      body = OptionBody();
       break;
-    }
     default:
       break;
   }

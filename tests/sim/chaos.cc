@@ -191,7 +191,57 @@ void ChangeMuch(Simulation& sim) {
   }
 }
 
+// ---- the pair ----
+
+void CutPair(Simulation& sim) {
+  PairWireFaults faults = sim.pair_wire.faults();
+  const std::uint64_t sides = 1 + sim.world.random().Below(3);
+  faults.blocked = {(sides & 1) != 0, (sides & 2) != 0};
+  sim.world.Log("the pair is cut " + std::to_string(sides));
+  sim.pair_wire.SetFaults(faults);
+  sim.world.After(Between(sim, 200, 40'000), [&sim] {
+    PairWireFaults healed = sim.pair_wire.faults();
+    healed.blocked = {};
+    sim.world.Log("the pair is whole");
+    sim.pair_wire.SetFaults(healed);
+  });
+}
+
+void DisturbPair(Simulation& sim) {
+  PairWireFaults faults = sim.pair_wire.faults();
+  faults.lose_one_in = 5 + sim.world.random().Below(50);
+  faults.double_one_in = 5 + sim.world.random().Below(50);
+  faults.delay_max = Between(sim, 1, 300);
+  sim.pair_wire.SetFaults(faults);
+  sim.world.After(Between(sim, 1'000, 15'000),
+                  [&sim] { sim.pair_wire.SetFaults({.blocked = sim.pair_wire.faults().blocked}); });
+}
+
+void Pause(Simulation& sim) { sim.AnyRack().Pause(Between(sim, 500, 20'000)); }
+
+// Dead for long enough that its partner may be told so.
+void LongDeath(Simulation& sim) {
+  RackNode& rack = sim.AnyRack();
+  rack.Kill(true);
+  const Duration away = Between(sim, 4'000, 50'000);
+  sim.world.After(Between(sim, 3'500, 10'000), [&sim, &rack] {
+    if (!rack.is_up() && sim.world.OneIn(2)) {
+      sim.world.Log("declared down: " + rack.name());
+      (void)sim.region.DeclareDown(rack.name());
+    }
+  });
+  sim.world.After(away, [&rack] { rack.Start(); });
+}
+
 }  // namespace
+
+void PlanPairChaos(Simulation& sim, Duration span, std::size_t count) {
+  constexpr std::array kFaults = {&CutPair, &CutPair, &DisturbPair, &Pause, &LongDeath};
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto fault = kFaults[sim.world.random().Below(kFaults.size())];
+    sim.world.After(Between(sim, 0, span.millis()), [&sim, fault] { fault(sim); });
+  }
+}
 
 void PlanChaos(Simulation& sim, Duration span, std::size_t count) {
   constexpr std::array kFaults = {&KillRegion,  &KillRack,    &CutPower,       &RebootRack,

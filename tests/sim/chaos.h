@@ -7,5 +7,7 @@ namespace slipway::sim {
 
 // Plans `count` of them within `span` from now.
 void PlanChaos(Simulation& sim, Duration span, std::size_t count);
+// Likewise, of what only a pair of racks has.
+void PlanPairChaos(Simulation& sim, Duration span, std::size_t count);
 
 }  // namespace slipway::sim

@@ -81,28 +81,44 @@ std::vector<Ipv4Address> Judge::Others(const std::map<MacAddress, std::set<Ipv4A
   return others;
 }
 
+bool Judge::Covers(RackIndex rack, MacAddress mac, Ipv4Address address, Instant until) const {
+  const auto durable = racks_[rack].durable.find(address);
+  return durable != racks_[rack].durable.end() && durable->second.bound &&
+         durable->second.mac == mac && durable->second.until >= until;
+}
+
+std::string Judge::DurableText(RackIndex rack, Ipv4Address address) const {
+  const auto durable = racks_[rack].durable.find(address);
+  return durable == racks_[rack].durable.end()
+             ? std::string("nothing is")
+             : Text(durable->second.mac) + (durable->second.bound ? " bound" : " not bound") +
+                   " until " + std::to_string(durable->second.until.ns / 1'000'000) + " ms";
+}
+
 void Judge::OnAckSent(RackIndex rack, MacAddress mac, std::uint32_t xid, Ipv4Address address,
-                      Duration lease) {
+                      Duration lease, const PairView& pair) {
   ++acks_sent_;
   const Instant now = world_->now();
   const auto request = requests_.find({mac, xid});
   Require(request != requests_.end(), "an ACK to " + Text(mac) + " that nobody asked for");
   const Instant until = (request != requests_.end() ? request->second : now) + lease;
-  const auto& on_disk = racks_[rack].durable;
-  const auto durable = on_disk.find(address);
-  Require(durable != on_disk.end() && durable->second.bound && durable->second.mac == mac &&
-              durable->second.until >= until,
-          "2: ACK of " + Text(address) + " to " + Text(mac) + " left before it was durable: " +
-              (durable == on_disk.end()
-                   ? std::string("nothing is")
-                   : Text(durable->second.mac) + (durable->second.bound ? " bound" : " not bound") +
-                         " until " + std::to_string(durable->second.until.ns / 1'000'000) +
-                         " ms, promised until " + std::to_string(until.ns / 1'000'000)));
+  const std::string what = "2: ACK of " + Text(address) + " to " + Text(mac) + ", promised until " +
+                           std::to_string(until.ns / 1'000'000) + ", left before it was durable";
+  Require(Covers(rack, mac, address, until), what + ": " + DurableText(rack, address));
+  if (pair.normal) {
+    Require(Covers(1 - rack, mac, address, until),
+            what + " at the partner: " + DurableText(1 - rack, address));
+  } else if (pair.paired) {
+    Require(lease <= pair.mclt, "2: alone, a rack promised " + Text(mac) +
+                                    " more than MCLT: " + std::to_string(lease.seconds()) + " s");
+  }
   const auto held = promises_.find(address);
   Require(held == promises_.end() || held->second.mac == mac || held->second.until <= now,
           "1: ACK of " + Text(address) + " to " + Text(mac) + ", which is promised to another");
   for (const Ipv4Address other : Others(promised_to_, mac, address)) {
-    Require(promises_[other].until <= now || MayMove(mac),
+    // Of a pair that is cut, one rack cannot know what the other one gave.
+    Require(promises_[other].until <= now || MayMove(mac) ||
+                (pair.paired && promises_[other].rack != rack),
             "4: " + Text(mac) + " got " + Text(address) + " while it had " + Text(other));
     ErasePromise(other);
   }

@@ -21,6 +21,13 @@ namespace slipway::sim {
 // Which of the run's racks, from 0.
 using RackIndex = std::size_t;
 
+// How a rack may make a promise at the moment.
+struct PairView {
+  bool paired = false;
+  bool normal = false;  // only what its partner, the other rack, has on its disk too
+  Duration mclt;        // else at most this
+};
+
 // All times are the world's.
 class Judge {
  public:
@@ -53,7 +60,7 @@ class Judge {
 
   // An ACK leaves a rack.
   void OnAckSent(RackIndex rack, MacAddress mac, std::uint32_t xid, Ipv4Address address,
-                 Duration lease);
+                 Duration lease, const PairView& pair);
   // A client holds the address from now on.
   void OnBound(MacAddress mac, Ipv4Address address, Instant until);
   // A NAK has arrived, from this server.
@@ -134,6 +141,9 @@ class Judge {
 
   [[nodiscard]] bool MayMove(MacAddress mac) const { return may_move_.contains(mac); }
 
+  [[nodiscard]] bool Covers(RackIndex rack, MacAddress mac, Ipv4Address address,
+                            Instant until) const;
+  [[nodiscard]] std::string DurableText(RackIndex rack, Ipv4Address address) const;
   [[nodiscard]] static bool MayBeMissing(const OfRack& rack, std::size_t fact_class,
                                          std::uint64_t sequence);
   void CheckServed(std::uint64_t id, const config::Generation& generation,

@@ -11,6 +11,7 @@
 #include "dataplane/lease/record.h"
 #include "dataplane/main/fact_source.h"
 #include "dataplane/main/journal_events.h"
+#include "dataplane/main/pair_store.h"
 #include "dataplane/main/serving_publisher.h"
 #include "dataplane/main/snapshot_owner.h"
 #include "dataplane/service/boot_content.h"
@@ -18,6 +19,7 @@
 #include "dataplane/service/fact_events.h"
 #include "dataplane/service/fact_steps.h"
 #include "dataplane/service/inventory_service.h"
+#include "dataplane/service/pair_service.h"
 #include "dataplane/shard/shard.h"
 #include "tests/sim/client.h"
 #include "tests/sim/foreteller.h"
@@ -118,7 +120,8 @@ struct RackNode::Process final : link::RackTransport,
                 .ranges_max = 256,
                 .pool_addresses_max = 1 << 16,
                 .hash_seed = owner.random_.U64()}),
-        engine({}, &leases),
+        rules(owner.place_.leases_max),
+        engine({.pair = &rules}, &leases),
         book(owner.place_.leases_max),
         tokens({}, owner.clock_.BootId()),
         images(*images::Store::OpenReadOnly(SLIPWAY_SOURCE_DIR)) {}
@@ -130,6 +133,8 @@ struct RackNode::Process final : link::RackTransport,
   void MakeLink();
 
   void Turn();
+  // The pair link's thread, and the control thread's part of the pair.
+  void Mail();
   void RequestTurn(Duration delay);
   void Pump();
   void Tick();
@@ -163,6 +168,12 @@ struct RackNode::Process final : link::RackTransport,
     node.log_.Write(LogLevel::kWarn, "link-down", reason);
   }
 
+  void OnCurrent(Instant now) override {
+    (void)pair_box->from_region->Push(now);
+    pair_box->from_region->Notify();
+    RequestTurn(Duration::Micros(20));
+  }
+
   void OnQuery(std::uint64_t /*id*/, std::string_view /*topic*/,
                std::string_view /*argument*/) override {}
 
@@ -186,6 +197,7 @@ struct RackNode::Process final : link::RackTransport,
   shard::Wake wake;
   rack::SnapshotSlot slot;
   lease::LeaseTable leases;
+  lease::PairRules rules;
   dhcp::Dhcp4Engine engine;
   service::AddressBook book;
   service::MachineTokens tokens;
@@ -202,6 +214,10 @@ struct RackNode::Process final : link::RackTransport,
   std::unique_ptr<rack::JournalEvents> events;  // of the link and control threads
   std::unique_ptr<service::FactSteps> steps;
   std::unique_ptr<service::BootContent> content;
+  std::unique_ptr<service::PairBox> pair_box = *service::PairBox::Create();
+  std::unique_ptr<rack::PairStore> pair_store;
+  std::unique_ptr<service::PairService> pair;
+  bool journal_is_new = false;
   std::unique_ptr<service::DhcpShared> dhcp_shared;
   std::unique_ptr<service::DhcpService> dhcp;
   std::unique_ptr<service::InventoryService> inventories;
@@ -251,6 +267,7 @@ bool RackNode::Process::Open() {
             std::to_string(report.offset) + ": " + std::string(report.reason.view()));
     return false;
   }
+  journal_is_new = report.created;
   if (!Restore(**opened)) {
     return false;
   }
@@ -293,13 +310,27 @@ void RackNode::Process::MakeShard() {
   inventories->SetCompletion(this);
   SLIP_CHECK(shard->AddHook(inventories.get()).has_value());
   watch = std::make_unique<service::DhcpWatch>(shard_events.get(), &leases);
+  pair_store = std::make_unique<rack::PairStore>(&node.disk_, &node.clock_, &node.random_);
+  pair = std::make_unique<service::PairService>(
+      service::PairService::Parts{.shard = shard.get(),
+                                  .serving = serving.get(),
+                                  .leases = &leases,
+                                  .rules = &rules,
+                                  .facts = journal.get(),
+                                  .peers = &book,
+                                  .events = shard_events.get(),
+                                  .clock = &node.clock_,
+                                  .random = &node.random_,
+                                  .box = pair_box.get(),
+                                  .memory = pair_store->Load(journal_is_new)});
   dhcp_shared =
       std::make_unique<service::DhcpShared>(service::DhcpShared::Parts{.serving = serving.get(),
                                                                        .leases = &leases,
                                                                        .facts = journal.get(),
                                                                        .peers = &book,
                                                                        .events = shard_events.get(),
-                                                                       .clock = &node.clock_});
+                                                                       .clock = &node.clock_,
+                                                                       .pair = pair.get()});
   dhcp = std::make_unique<service::DhcpService>(
       service::DhcpService::Parts{.shard = shard.get(),
                                   .raw_port = driver->BindRaw(),
@@ -316,6 +347,7 @@ void RackNode::Process::MakeShard() {
   const shard::PortId boot_server = driver->BindUdp(kBootServerPort, foreteller.get());
   foreteller->SetService(dhcp.get(), boot_server);
   SLIP_CHECK(dhcp->Start({.dhcp = udp, .boot_server = boot_server}, now()).has_value());
+  SLIP_CHECK(pair->Start().has_value());
   steps = std::make_unique<service::FactSteps>(journal.get(), &book, serving.get(), &node.clock_);
   content = std::make_unique<service::BootContent>(
       service::BootContent::Parts{.serving = serving.get(),
@@ -372,14 +404,26 @@ void RackNode::Process::Turn() {
   {
     const Sealed sealed;
     dhcp->OnDurable(durable, now());
+    pair->OnDurable(durable, now());
     inventories->OnDurable(durable, now());
     SLIP_CHECK(shard->RunTurn().has_value());
   }
   journal->Checkpoint(leases, Now());
+  Mail();
   Pump();
   if (driver->pending()) {
     RequestTurn(Duration::Micros(20));
   }
+}
+
+void RackNode::Process::Mail() {
+  (void)pair_box->to_partner->DrainInPlace(
+      service::kPairParcelsMax, [this](const service::PairParcel& parcel) {
+        if (node.parts_.pair_wire != nullptr) {
+          node.parts_.pair_wire->Send(node.place_.index, ByteSpan(parcel.bytes).first(parcel.size));
+        }
+      });
+  pair_store->Serve(*pair_box);
 }
 
 void RackNode::Process::Pump() {
@@ -427,7 +471,10 @@ void RackNode::Process::OnSent(const Frame& frame) {
   }
   if (reply && reply->type == dhcp::MessageType::kAck && reply->lease_seconds != 0) {
     node.parts_.judge->OnAckSent(node.place_.index, mac, xid, reply->address,
-                                 Duration::Seconds(reply->lease_seconds));
+                                 Duration::Seconds(reply->lease_seconds),
+                                 {.paired = rules.state() != lease::PairState::kOff,
+                                  .normal = rules.state() == lease::PairState::kNormal,
+                                  .mclt = Duration::Seconds(kMcltSeconds)});
   }
 }
 
@@ -468,16 +515,63 @@ RackNode::~RackNode() = default;
 
 void RackNode::Later(Duration delay, World::Event event) {
   parts_.world->After(delay, [this, life = life_, task = std::move(event)]() mutable {
-    if (life == life_ && process_ != nullptr) {
+    if (life != life_ || process_ == nullptr) {
+      return;
+    }
+    if (parts_.world->now() < asleep_until_) {
+      Later(asleep_until_ - parts_.world->now(), std::move(task));
+    } else {
       task();
     }
   });
+}
+
+void RackNode::Pause(Duration span) {
+  log_.Write(LogLevel::kInfo, "sleeps", std::to_string(span.millis()) + " ms");
+  asleep_until_ = std::max(asleep_until_, parts_.world->now() + span);
+}
+
+// Through Later: a sleeper reads what has arrived when it wakes.
+void RackNode::OnPairMessage(ByteSpan message) {
+  Later(Duration::Micros(10),
+        [this, bytes = std::vector<std::byte>(message.begin(), message.end())] {
+          (void)process_->pair_box->from_partner->Emplace([&](service::PairParcel& parcel) {
+            parcel.size = static_cast<std::uint32_t>(bytes.size());
+            std::ranges::copy(bytes, parcel.bytes.begin());
+          });
+          process_->pair_box->from_partner->Notify();
+          process_->RequestTurn(Duration::Micros(20));
+        });
+}
+
+void RackNode::OnPairDown() {
+  Later(Duration::Micros(10), [this] {
+    (void)process_->pair_box->from_partner->Emplace(
+        [](service::PairParcel& parcel) { parcel.size = 0; });
+    process_->pair_box->from_partner->Notify();
+    process_->RequestTurn(Duration::Micros(20));
+  });
+}
+
+lease::PairState RackNode::pair_state() const {
+  return process_ == nullptr ? lease::PairState::kOff : process_->rules.state();
+}
+
+std::string RackNode::PairJson() const {
+  if (process_ == nullptr || parts_.world->now() < asleep_until_) {
+    return {};
+  }
+  const auto report = process_->pair->Describe(process_->now());
+  return R"({"pair":)" + std::to_string(report.setting.options.pair) + R"(,"term":)" +
+         std::to_string(report.setting.order.term) + R"(,"state":")" +
+         std::string(lease::ToString(process_->rules.state())) + "\"}";
 }
 
 void RackNode::Start() {
   if (process_ != nullptr) {
     return;
   }
+  asleep_until_ = {};
   ++life_;
   if (!TryStart()) {
     process_.reset();
@@ -491,6 +585,9 @@ void RackNode::Start() {
   }
   log_.Write(LogLevel::kInfo, "up", std::to_string(process_->leases.size()) + " leases");
   parts_.wire->SetRack(this);
+  if (parts_.pair_wire != nullptr) {
+    parts_.pair_wire->SetEnd(place_.index, this);
+  }
   Later(kTick, [this] { Tick(); });
 }
 
@@ -514,6 +611,9 @@ void RackNode::Kill(bool power) {
   if (process_ != nullptr) {
     process_->journal->Die(parts_.world->OneIn(2));
     parts_.wire->SetRack(nullptr);
+    if (parts_.pair_wire != nullptr) {
+      parts_.pair_wire->SetEnd(place_.index, nullptr);
+    }
     process_.reset();
   }
   if (power) {
@@ -571,6 +671,13 @@ void RackNode::PostInventory(Ipv4Address address, std::string_view token, std::s
 }
 
 void RackNode::OnWireMessage(ConnectionId connection, ByteSpan message) {
+  if (parts_.world->now() < asleep_until_) {
+    Later(asleep_until_ - parts_.world->now(),
+          [this, connection, bytes = std::vector<std::byte>(message.begin(), message.end())] {
+            OnWireMessage(connection, bytes);
+          });
+    return;
+  }
   if (process_ != nullptr && process_->connection == connection) {
     process_->link->OnMessage(message, process_->now());
   }
@@ -620,7 +727,9 @@ void RackNode::CheckAtRest() {
   judge.Require(process_->posts.empty(), "14: an inventory waits for ever");
   judge.Require(inventories.accepted.value() == inventories.durable.value(),
                 "14: a place for an inventory is not given back");
-  judge.Require(process_->shard->timers().size() == process_->timers_at_start,
+  // One of a pair has a timer for its partner.
+  const std::uint32_t of_pair = pair_state() == lease::PairState::kOff ? 0 : 1;
+  judge.Require(process_->shard->timers().size() == process_->timers_at_start + of_pair,
                 "14: timers are left over");
   judge.Require(!process_->driver->pending(), "14: packets or messages wait for ever");
   CheckLeases();

@@ -7,9 +7,11 @@
 #include <string>
 
 #include "dataplane/base/log.h"
+#include "dataplane/lease/pair_rules.h"
 #include "dataplane/link/rack_core.h"
 #include "dataplane/service/inventory_sink.h"
 #include "tests/sim/judge.h"
+#include "tests/sim/pair_wire.h"
 #include "tests/sim/segment.h"
 #include "tests/sim/wire.h"
 #include "tests/support/memory_disk.h"
@@ -18,6 +20,7 @@ namespace slipway::sim {
 
 inline constexpr std::string_view kServedName = "lan0";
 inline constexpr std::uint32_t kServedIndex = 2;
+inline constexpr int kMcltSeconds = 30;  // of a pair
 
 // Lines of the nodes' logs, in the world's.
 class WorldLog final : public LogSink {
@@ -33,13 +36,14 @@ class WorldLog final : public LogSink {
   std::string node_;
 };
 
-class RackNode final : public WireEnd {
+class RackNode final : public WireEnd, public PairWireEnd {
  public:
   struct Parts {
     World* world = nullptr;
     Segment* segment = nullptr;
     Judge* judge = nullptr;
     Wire* wire = nullptr;
+    PairWire* pair_wire = nullptr;  // null: it has no partner
   };
 
   struct Place {
@@ -78,6 +82,14 @@ class RackNode final : public WireEnd {
 
   void OnWireMessage(ConnectionId connection, ByteSpan message) override;
   void OnWireClosed(ConnectionId connection, std::string_view reason) override;
+  void OnPairMessage(ByteSpan message) override;
+  void OnPairDown() override;
+
+  // It sleeps: nothing is done, what arrives waits.
+  void Pause(Duration span);
+  // As it answers the region's pair.show; empty: it does not.
+  [[nodiscard]] std::string PairJson() const;
+  [[nodiscard]] lease::PairState pair_state() const;
 
   [[nodiscard]] test::MemoryDisk& disk() { return disk_; }
 
@@ -113,6 +125,7 @@ class RackNode final : public WireEnd {
   WorldLog log_;
   bool enrolled_ = false;
   std::uint64_t life_ = 0;
+  Instant asleep_until_;  // the world's time
   std::unique_ptr<Process> process_;
 };
 

@@ -10,7 +10,9 @@
 
 #include "controlplane/main/enlister.h"
 #include "controlplane/main/link_owners.h"
+#include "controlplane/main/pair_keeper.h"
 #include "controlplane/model/enrol.h"
+#include "controlplane/model/pair_watch.h"
 #include "dataplane/link/region_core.h"
 
 namespace slipway::sim {
@@ -156,9 +158,39 @@ class RegionNode::Observer final : public link::RackObserver {
     board_.OnGenerationLive(rack, live);
   }
 
+  [[nodiscard]] api::RackLinkStatus StatusOf(std::uint64_t rack) { return board_.StatusOf(rack); }
+
  private:
   region::RackBoard board_;
   RegionNode* node_;
+};
+
+// Questions to racks, without the link: what is asked of a rack that is connected it answers soon,
+// if it is alive.
+class RegionNode::Racks final : public api::RackControl {
+ public:
+  Racks(RegionNode* node, Observer* observer) : node_(node), observer_(observer) {}
+
+  [[nodiscard]] api::RackLinkStatus StatusOf(std::uint64_t rack) override {
+    return observer_->StatusOf(rack);
+  }
+
+  void MintToken(Duration /*life*/, TokenDone /*done*/) override {}
+
+  void Ask(std::uint64_t rack, std::string /*topic*/, std::string /*argument*/,
+           AskDone done) override {
+    const bool connected = StatusOf(rack).connected;
+    node_->Later(Duration::Millis(2), [this, rack, connected, answer = std::move(done)]() mutable {
+      const std::string said =
+          connected && node_->parts_.pair_show ? node_->parts_.pair_show(node_->NameOf(rack)) : "";
+      answer(said.empty() ? Result<api::RackAnswer>(slipway::Fail(ErrorCode::kTimeout))
+                          : Result<api::RackAnswer>(api::RackAnswer{.ok = true, .json = said}));
+    });
+  }
+
+ private:
+  RegionNode* node_;
+  Observer* observer_;
 };
 
 // One connection: the host of its session.
@@ -205,7 +237,14 @@ struct RegionNode::Process {
                   .facts = node.facts_.get(),
                   .executor = node.executor_.get(),
                   .clock = &node.clock_,
-                  .log = &node.log_}) {
+                  .log = &node.log_}),
+        racks(&node, &observer),
+        keeper({.model = &live_model,
+                .facts = node.facts_.get(),
+                .racks = &racks,
+                .executor = node.executor_.get(),
+                .clock = &node.clock_,
+                .log = &node.log_}) {
     live_model.AddObserver(publisher);
   }
 
@@ -223,6 +262,8 @@ struct RegionNode::Process {
   link::LinkCounters counters;
   link::RegionServices services;
   region::Enlister enlister;
+  Racks racks;
+  region::PairKeeper keeper;
   std::map<ConnectionId, std::unique_ptr<Peer>> peers;
   std::map<link::RackId, ConnectionId> up;  // the sessions that count
 };
@@ -297,6 +338,7 @@ void RegionNode::Start() {
     });
   });
   SLIP_CHECK(process_->enlister.Start().has_value());
+  process_->keeper.Start();
   log_.Write(LogLevel::kInfo, "up", "");
   for (Wire* const wire : wires_) {
     wire->SetRegion(this);
@@ -408,6 +450,36 @@ model::EntityId RegionNode::FindRack(std::string_view name) {
     }
     return rack;
   });
+}
+
+std::string RegionNode::NameOf(link::RackId rack) {
+  return process_->live_model.Read([&](const model::ModelIndex& index) {
+    const auto* row = index.Get<model::Rack>(model::Kind::kRack, {rack});
+    return row == nullptr ? std::string() : row->name;
+  });
+}
+
+std::optional<model::RackPair> RegionNode::Pair() {
+  return process_->live_model.Read(
+      [](const model::ModelIndex& index) -> std::optional<model::RackPair> {
+        const auto& pairs = index.All(model::Kind::kRackPair);
+        return pairs.empty() ? std::nullopt
+                             : std::optional(pairs.begin()->second.as<model::RackPair>());
+      });
+}
+
+bool RegionNode::DeclareDown(std::string_view rack) {
+  if (process_ == nullptr) {
+    return false;
+  }
+  const model::EntityId id = FindRack(rack);
+  return Mutate(
+      [id, now = clock_.WallNow()](model::Plan& plan) -> model::Outcome {
+        const auto& pairs = plan.index().All(model::Kind::kRackPair);
+        return pairs.empty() ? model::Outcome()
+                             : model::DeclareDown(plan, pairs.begin()->first, id, "dead", now);
+      },
+      nullptr);
 }
 
 publish::RackStatus RegionNode::StatusOf(std::string_view rack) {

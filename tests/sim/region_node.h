@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ class RegionNode final : public RegionWireEnd {
   struct Parts {
     World* world = nullptr;
     Judge* judge = nullptr;
+    // What the rack says to the region's pair.show; empty: nothing.
+    std::function<std::string(std::string_view rack)> pair_show = {};
   };
 
   RegionNode(const Parts& parts, std::uint64_t seed);
@@ -47,6 +50,8 @@ class RegionNode final : public RegionWireEnd {
   bool Patch(model::EntityRef ref, std::string_view body);
   bool Delete(model::EntityRef ref);
   bool AddToken(std::uint64_t token, const link::PublicKey& key);
+  // A person's word that the rack is down.
+  bool DeclareDown(std::string_view rack);
 
   // ---- looking, while it is up ----
   [[nodiscard]] publish::RackStatus StatusOf(std::string_view rack);  // zero: none yet
@@ -55,6 +60,8 @@ class RegionNode final : public RegionWireEnd {
 
   [[nodiscard]] store::FactsStore& facts() { return *facts_; }
 
+  // The pair, if there is one.
+  [[nodiscard]] std::optional<model::RackPair> Pair();
   [[nodiscard]] bool HasMachine(MacAddress mac);
   [[nodiscard]] model::EntityId FindInterface(MacAddress mac);
 
@@ -69,11 +76,13 @@ class RegionNode final : public RegionWireEnd {
   class Sink;
   class Source;
   class Observer;
+  class Racks;
 
   [[nodiscard]] Wire& WireOf(ConnectionId connection) {
     return *wires_[Wire::NumberOf(connection)];
   }
 
+  [[nodiscard]] std::string NameOf(link::RackId rack);
   bool Mutate(model::LiveModel::Planner planner, model::EntityId* id);
   void Tick();
   // For the process that lives now.

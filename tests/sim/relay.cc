@@ -13,11 +13,12 @@ constexpr std::uint8_t kHopsMax = 16;
 
 }  // namespace
 
-RelayAgent::RelayAgent(Judge* judge, const Side& near, const Side& far, Ipv4Address server)
+RelayAgent::RelayAgent(Judge* judge, const Side& near, const Side& far,
+                       std::vector<Ipv4Address> servers)
     : judge_(judge),
       near_(near),
       far_(far),
-      server_(server),
+      servers_(std::move(servers)),
       near_port_(this, false),
       far_port_(this, true) {
   near_.segment->Attach(near_.mac, &near_port_);
@@ -39,7 +40,7 @@ void RelayAgent::Port::OnFrame(const Frame& frame) {
   }
   const Ipv4Address to = packet->destination.address;
   if (is_far_ && to.is_broadcast() && packet->destination.port == kServerPort) {
-    relay_->ToServer(packet->payload);
+    relay_->ToServers(packet->payload);
   } else if (!is_far_ && to == relay_->far_.address && packet->destination.port == kServerPort) {
     relay_->ToClient(packet->payload);
   } else if (!to.is_broadcast()) {
@@ -72,7 +73,7 @@ std::vector<std::byte> RelayAgent::Information() const {
       std::byte{200}, std::byte{1}, std::byte{0x5A}};
 }
 
-void RelayAgent::ToServer(ByteSpan message) {
+void RelayAgent::ToServers(ByteSpan message) {
   if (message.size() < kOptionsAt || message[kOpAt] != std::byte{1} ||
       std::to_integer<std::uint8_t>(message[kHopsAt]) >= kHopsMax) {
     return;
@@ -81,8 +82,10 @@ void RelayAgent::ToServer(ByteSpan message) {
   out[kHopsAt] = static_cast<std::byte>(std::to_integer<std::uint8_t>(out[kHopsAt]) + 1);
   PutAddress(out, kGiaddrAt, far_.address);
   AddOption(out, kRelayInformation, Information());
-  Emit(near_, {.mac = near_.mac, .address = near_.address, .port = kServerPort},
-       {.mac = near_.segment->MacOf(server_), .address = server_, .port = kServerPort}, out);
+  for (const Ipv4Address server : servers_) {
+    Emit(near_, {.mac = near_.mac, .address = near_.address, .port = kServerPort},
+         {.mac = near_.segment->MacOf(server), .address = server, .port = kServerPort}, out);
+  }
 }
 
 void RelayAgent::ToClient(ByteSpan message) {

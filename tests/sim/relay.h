@@ -22,7 +22,7 @@ class RelayAgent {
 
   // `far` is where the clients are: its address is the giaddr. It becomes the router of both
   // segments.
-  RelayAgent(Judge* judge, const Side& near, const Side& far, Ipv4Address server);
+  RelayAgent(Judge* judge, const Side& near, const Side& far, std::vector<Ipv4Address> servers);
   ~RelayAgent();
   RelayAgent(const RelayAgent&) = delete;
   RelayAgent& operator=(const RelayAgent&) = delete;
@@ -39,7 +39,7 @@ class RelayAgent {
     bool is_far_;
   };
 
-  void ToServer(ByteSpan message);
+  void ToServers(ByteSpan message);
   void ToClient(ByteSpan message);
   static void Route(const net::Udp4View& packet, const Side& out);
   static void Emit(const Side& out, const net::Udp4Endpoint& source,
@@ -50,7 +50,7 @@ class RelayAgent {
   Judge* judge_;
   Side near_;
   Side far_;
-  Ipv4Address server_;
+  std::vector<Ipv4Address> servers_;
   Port near_port_;
   Port far_port_;
 };

@@ -1,6 +1,9 @@
 // Named runs: what docs/architecture.md promises, one story each.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "tests/sim/simulation.h"
 
 namespace slipway::sim {
@@ -171,6 +174,82 @@ TEST(SimSitesTest, TenThousandClients) {
   EXPECT_EQ(sim.rack().leases_bound(), sim.clients.size());
   sim.Finish();
   EXPECT_EQ(sim.judge.report(), "");
+}
+
+class SimPairTest : public testing::Test {
+ protected:
+  SimPairTest() {
+    sim.SetUp();
+    sim.BootAll();
+    EXPECT_TRUE(sim.RunUntil(Duration::Seconds(10), [&] { return sim.AllBound(); }));
+    EXPECT_TRUE(sim.RunUntil(Duration::Seconds(20), [&] { return sim.Unwell().empty(); }))
+        << sim.Unwell();
+  }
+
+  ~SimPairTest() override { EXPECT_EQ(sim.judge.report(), ""); }
+
+  Simulation sim{{.seed = 20'261'129, .clients = 8, .far_clients = 4, .pair = true, .relays = 2}};
+};
+
+TEST_F(SimPairTest, BothGiveAndBothKnow) {
+  EXPECT_EQ(sim.rack(0).leases_bound(), sim.clients.size());
+  EXPECT_EQ(sim.rack(1).leases_bound(), sim.clients.size());
+  std::set<std::uint32_t> shares;
+  for (const auto& client : sim.clients) {
+    shares.insert(client->address().value % 2);
+  }
+  EXPECT_EQ(shares.size(), 2U);
+  sim.Finish();
+}
+
+TEST_F(SimPairTest, TheOtherRackTakesOverWithinTenSeconds) {
+  std::map<MacAddress, Ipv4Address> before;
+  for (const auto& client : sim.clients) {
+    before[client->mac()] = client->address();
+  }
+  sim.rack(0).Kill(true);
+  sim.BootAll();
+  EXPECT_TRUE(sim.RunUntil(Duration::Seconds(10), [&] { return sim.AllBound(); }));
+  for (const auto& client : sim.clients) {
+    EXPECT_EQ(client->address(), before[client->mac()]);
+  }
+  // Back again, it serves when it has caught up.
+  sim.RunFor(Duration::Seconds(60));
+  sim.rack(0).Start();
+  EXPECT_TRUE(sim.RunUntil(Duration::Seconds(20), [&] { return sim.Unwell().empty(); }))
+      << sim.Unwell();
+  sim.Finish();
+}
+
+TEST_F(SimPairTest, TheWordThatARackIsDownStandsUntilTheyMeet) {
+  sim.rack(1).Kill(true);
+  ASSERT_TRUE(sim.region.DeclareDown(sim.rack(1).name()));
+  EXPECT_TRUE(sim.RunUntil(Duration::Seconds(10), [&] {
+    return sim.rack(0).pair_state() == lease::PairState::kPartnerDown;
+  }));
+  sim.RunFor(Duration::Seconds(2LL * kMcltSeconds));
+  // All leave, and come again: what the dead rack could have given is given by the other one.
+  sim.BootAll();
+  EXPECT_TRUE(sim.RunUntil(Duration::Seconds(20), [&] { return sim.AllBound(); }));
+  EXPECT_TRUE(sim.region.Pair()->down.is_set());
+  sim.rack(1).Start();
+  EXPECT_TRUE(sim.RunUntil(Duration::Seconds(60), [&] { return sim.Unwell().empty(); }))
+      << sim.Unwell();
+  EXPECT_FALSE(sim.region.Pair()->down.is_set());
+  sim.Finish();
+}
+
+TEST_F(SimPairTest, CutOffInOneDirectionNobodyGetsAnAddressTwice) {
+  for (const bool first : {true, false}) {
+    sim.pair_wire.SetFaults({.blocked = {first, !first}});
+    sim.BootAll();
+    sim.RunFor(Duration::Seconds(40));
+    EXPECT_TRUE(sim.AllBound());
+    sim.pair_wire.SetFaults({});
+    EXPECT_TRUE(sim.RunUntil(Duration::Seconds(20), [&] { return sim.Unwell().empty(); }))
+        << sim.Unwell();
+  }
+  sim.Finish();
 }
 
 }  // namespace

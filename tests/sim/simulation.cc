@@ -23,6 +23,8 @@ struct RackRow {
 
 constexpr std::array<RackRow, 2> kRacks{{{"rack-a", "10.77.0.1/16"}, {"rack-b", "10.78.0.1/16"}}};
 
+constexpr std::string_view kPairedAddress = "10.77.0.2/16";  // of rack-b
+
 [[nodiscard]] link::PublicKey KeyOf(std::size_t last) {
   link::PublicKey key;
   key.bytes.fill(std::byte{0x31});
@@ -32,14 +34,19 @@ constexpr std::array<RackRow, 2> kRacks{{{"rack-a", "10.77.0.1/16"}, {"rack-b", 
 
 [[nodiscard]] link::PublicKey TokenKeyOf(std::size_t rack) { return KeyOf(2 * rack + 2); }
 
-[[nodiscard]] RackNode::Place PlaceOf(std::size_t rack, std::uint32_t leases_max) {
+[[nodiscard]] std::size_t RacksOf(const SimulationOptions& options) {
+  return options.pair ? 2 : options.racks;
+}
+
+[[nodiscard]] RackNode::Place PlaceOf(std::size_t rack, const SimulationOptions& options) {
   return {.index = rack,
           .name = std::string(kRacks[rack].name),
           .mac = MacAddress::FromU64(0x5254'0000'0001 + rack),
-          .address = *IpPrefix::Parse(kRacks[rack].address),
+          .address =
+              *IpPrefix::Parse(rack == 1 && options.pair ? kPairedAddress : kRacks[rack].address),
           .own_key = KeyOf(2 * rack + 1),
           .token_key = TokenKeyOf(rack),
-          .leases_max = leases_max};
+          .leases_max = options.leases_max};
 }
 
 [[nodiscard]] MacAddress MacOf(std::size_t number) {
@@ -72,32 +79,47 @@ constexpr std::array<RackRow, 2> kRacks{{{"rack-a", "10.77.0.1/16"}, {"rack-b", 
 
 Simulation::Simulation(const SimulationOptions& options)
     : world(options.seed),
-      judge(&world, options.racks),
+      judge(&world, RacksOf(options)),
       lan(&world),
       far(&world),
       rival(&world, &lan, kRivalAddress),
-      region({.world = &world, .judge = &judge}, options.seed),
+      pair_wire(&world),
+      region({.world = &world,
+              .judge = &judge,
+              .pair_show = [this](std::string_view name) { return PairJsonOf(name); }},
+             options.seed),
       options_(options) {
-  for (std::size_t i = 0; i < options.racks; ++i) {
+  for (std::size_t i = 0; i < RacksOf(options); ++i) {
     wires_.push_back(std::make_unique<Wire>(&world, i));
     region.AddWire(wires_.back().get());
-    judge.AddServer(IpPrefix::Parse(kRacks[i].address)->address.v4());
-    Segment* const segment = i == 0 ? &lan : &far;
+    Segment* const segment = i == 0 || options.pair ? &lan : &far;
     racks_.push_back(std::make_unique<RackNode>(
-        RackNode::Parts{
-            .world = &world, .segment = segment, .judge = &judge, .wire = wires_.back().get()},
-        PlaceOf(i, options.leases_max), options.seed));
+        RackNode::Parts{.world = &world,
+                        .segment = segment,
+                        .judge = &judge,
+                        .wire = wires_.back().get(),
+                        .pair_wire = options.pair ? &pair_wire : nullptr},
+        PlaceOf(i, options), options.seed));
+    judge.AddServer(rack(i).address());
   }
-  for (std::size_t i = 0; i < options.relays; ++i) {
+  AddRelays(options.relays);
+  AddClients(options.clients, &lan);
+  AddClients(options.far_clients, &far);
+}
+
+void Simulation::AddRelays(std::size_t count) {
+  std::vector<Ipv4Address> servers{rack().address()};
+  if (options_.pair) {
+    servers.push_back(rack(1).address());
+  }
+  for (std::size_t i = 0; i < count; ++i) {
     const auto last = static_cast<std::uint32_t>(10 + i);
     relays_.push_back(std::make_unique<RelayAgent>(
         &judge,
         RelayAgent::Side{&lan, MacAddress::FromU64(0x5254'0002'0000 + i), {0x0A4D'0000 + last}},
         RelayAgent::Side{&far, MacAddress::FromU64(0x5254'0003'0000 + i), {0x0A4E'0000 + last}},
-        rack().address()));
+        servers));
   }
-  AddClients(options.clients, &lan);
-  AddClients(options.far_clients, &far);
 }
 
 void Simulation::AddClients(std::size_t count, Segment* segment) {
@@ -137,17 +159,49 @@ bool Simulation::MakeModel() {
          region.Create(Kind::kImage, ImageOf("launcher", "launcher", "vmlinuz", "kernel"));
 }
 
-// A VLAN that is reached by relays is bound under a name that no interface has.
 bool Simulation::BindInterfaces() {
   const auto bind = [&](const RackNode& node, std::string_view name, std::string_view to) {
-    const std::string id = model::FormatId(model::Kind::kRack, region.FindRack(node.name()));
-    return region.Create(model::Kind::kServedInterface, R"({"rack":")" + id + R"(","name":")" +
-                                                            std::string(name) + R"(","vlan":")" +
+    const std::string interface =
+        name.empty() ? std::string() : R"("name":")" + std::string(name) + R"(",)";
+    return region.Create(model::Kind::kServedInterface, R"({"rack":")" + node.name() + R"(",)" +
+                                                            interface + R"("vlan":")" +
                                                             std::string(to) + R"("})");
   };
+  const bool two = racks_.size() == 2;
   return bind(rack(), kServedName, kVlan) &&
-         (racks_.size() < 2 || bind(rack(1), kServedName, kFarVlan)) &&
-         (relays_.empty() || bind(rack(), "by-relay", kFarVlan));
+         (!two || bind(rack(1), kServedName, options_.pair ? kVlan : kFarVlan)) &&
+         (relays_.empty() || bind(rack(), "", kFarVlan)) &&
+         (relays_.empty() || !options_.pair || bind(rack(1), "", kFarVlan));
+}
+
+bool Simulation::MakePair() {
+  return region.Create(model::Kind::kRackPair,
+                       R"({"name":"pair","rack_a":")" + rack(0).name() + R"(","rack_b":")" +
+                           rack(1).name() +
+                           R"(","address_a":"10.9.0.1","address_b":"10.9.0.2","mclt_seconds":)" +
+                           std::to_string(kMcltSeconds) + "}");
+}
+
+std::string Simulation::PairJsonOf(std::string_view name) {
+  for (const auto& node : racks_) {
+    if (node->name() == name) {
+      return node->PairJson();
+    }
+  }
+  return {};
+}
+
+std::string Simulation::UnwellPair() {
+  for (const auto& node : racks_) {
+    if (node->pair_state() != lease::PairState::kNormal) {
+      return node->name() + " is in state " + std::string(ToString(node->pair_state()));
+    }
+  }
+  const auto pair = region.Pair();
+  if (!pair || !pair->formed || pair->down.is_set()) {
+    return "the region does not know that the pair is in state normal";
+  }
+  return {};
 }
 
 void Simulation::SetUp() {
@@ -162,8 +216,9 @@ void Simulation::SetUp() {
   if (!judge.ok()) {
     return;
   }
+  judge.Require(!options_.pair || MakePair(), "the pair is refused");
   judge.Require(BindInterfaces(), "the served interface is refused");
-  judge.Require(RunUntil(Duration::Seconds(10), [&] { return Unwell().empty(); }),
+  judge.Require(RunUntil(Duration::Seconds(20), [&] { return Unwell().empty(); }),
                 "the rack does not come to serve: " + Unwell());
 }
 
@@ -245,6 +300,7 @@ void Simulation::Heal() {
   lan.SetFaults({});
   far.SetFaults({});
   rival.SetOn(false);
+  pair_wire.SetFaults({});
   region.SetFactsFailing(false);
   region.Start();
   for (std::size_t i = 0; i < racks_.size(); ++i) {
@@ -282,6 +338,11 @@ std::string Simulation::Unwell() {
   for (const auto& node : racks_) {
     std::string reason = Unwell(*node);
     if (!reason.empty()) {
+      return reason;
+    }
+  }
+  if (options_.pair) {
+    if (std::string reason = UnwellPair(); !reason.empty()) {
       return reason;
     }
   }
@@ -333,12 +394,17 @@ void Simulation::CheckEnlisted() {
     }
     more = page->more;
   }
+  // Of a pair, each rack has them all.
   std::uint32_t at_racks = 0;
   for (const auto& node : racks_) {
     at_racks += node->leases_bound();
+    judge.Require(!options_.pair || node->leases_bound() == bound,
+                  "9: the region knows " + std::to_string(bound) + " leases, " + node->name() +
+                      " has " + std::to_string(node->leases_bound()));
   }
-  judge.Require(bound == at_racks, "9: the region knows " + std::to_string(bound) +
-                                       " leases, the racks have " + std::to_string(at_racks));
+  judge.Require(options_.pair || bound == at_racks, "9: the region knows " + std::to_string(bound) +
+                                                        " leases, the racks have " +
+                                                        std::to_string(at_racks));
 }
 
 void Simulation::Reserve(SimClient& client, Ipv4Address address) {

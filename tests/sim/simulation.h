@@ -2,6 +2,7 @@
 //
 //   lan  10.77.0.0/16  rack-a 10.77.0.1, clients, sometimes a rival server
 //   far  10.78.0.0/16  clients behind relays to rack-a, or with rack-b 10.78.0.1
+// Of a pair, rack-b is at 10.77.0.2, and relays speak to both.
 #pragma once
 
 #include <memory>
@@ -26,6 +27,7 @@ struct SimulationOptions {
   std::size_t clients = 4;      // on the first segment
   std::size_t far_clients = 0;  // on the other one
   std::size_t racks = 1;        // 2: the other segment has its own
+  bool pair = false;            // two racks that serve together
   std::size_t relays = 0;  // from the other segment to the first rack; each forwards all it hears
   std::uint32_t lease_seconds = 60;
   std::uint32_t leases_max = 1024;
@@ -90,6 +92,7 @@ class Simulation {
   Segment lan;
   Segment far;
   RivalServer rival;
+  PairWire pair_wire;
   RegionNode region;
   std::vector<std::unique_ptr<SimClient>> clients;
   model::EntityId vlan;
@@ -105,6 +108,10 @@ class Simulation {
 
   [[nodiscard]] bool MakeModel();
   [[nodiscard]] bool BindInterfaces();
+  [[nodiscard]] bool MakePair();
+  [[nodiscard]] std::string UnwellPair();
+  [[nodiscard]] std::string PairJsonOf(std::string_view name);
+  void AddRelays(std::size_t count);
   // And has the judge look at all tables.
   void Step(Duration span);
   void AddClients(std::size_t count, Segment* segment);

@@ -92,7 +92,10 @@ using Filled = std::expected<void, std::string>;
   return {};
 }
 
-[[nodiscard]] Filled FillNothing(const json::object& /*argument*/, DhcpAsk& /*ask*/) { return {}; }
+[[nodiscard]] Filled FillNothing(const json::object& /*argument*/,
+                                 const service::DhcpDesk& /*desk*/, DhcpAsk& /*ask*/) {
+  return {};
+}
 
 struct Topic {
   std::string_view name;

@@ -164,7 +164,7 @@ void Dhcp6Service::OnNeighbour(const Ipv6Address& address, MacAddress by, std::u
   }
   parts_.shared->events().Report(EventCode::kAddressConflict, ToText(address), ToText(by));
   std::uint64_t ignored = 0;
-  if (!parts_.shared->Log(effects_.ticket.address, effects_.record, ignored)) {
+  if (!parts_.shared->log().Log(effects_.ticket.address, effects_.record, ignored)) {
     counters_.dropped_queue_full.Add();
   }
 }

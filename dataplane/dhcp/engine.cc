@@ -401,7 +401,8 @@ Reason Dhcp4Engine::OnDiscover(Exchange& exchange) {
       Send(exchange,
            {.type = MessageType::kOffer,
             .yiaddr = *offer,
-            .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware)),
+            .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware),
+                               exchange.now.instant),
             .message = {}},
            Reason::kOffered);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
@@ -472,7 +473,8 @@ Reason Dhcp4Engine::Grant(Exchange& exchange, Ipv4Address address) {
   if (subnet != exchange.subnet) {
     exchange.ChooseSubnet(subnet);
   }
-  Duration lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware));
+  Duration lease =
+      PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware), exchange.now.instant);
   const lease::Lease* held = leases_->ByAddress(address);
   if (exchange.Note(IsLeaving(held, exchange.reserved), "address-leaves",
                     "its range is gone, drained or revoked, or its reservation is gone", address)) {

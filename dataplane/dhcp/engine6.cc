@@ -419,7 +419,8 @@ Reason6 Dhcp6Engine::OnSolicit(Exchange& exchange) {
       Send(exchange,
            {.type = MessageType6::kAdvertise,
             .address = *offer,
-            .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware))},
+            .lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware),
+                               exchange.now.instant)},
            Reason6::kAdvertised);
   AddStep(exchange, boot::StepKind::kDhcpOffer, exchange.plan.file, !exchange.loop);
   ProbeOffer(exchange, *offer);
@@ -492,7 +493,8 @@ Reason6 Dhcp6Engine::Grant(Exchange& exchange, const IpAddress& address, Answer6
   }
   exchange.effects.ticket = {address, 0};
   GuardLoop(exchange);
-  Duration lease = PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware));
+  Duration lease =
+      PairLease(pair_, LeaseFor(*exchange.subnet, exchange.boot.firmware), exchange.now.instant);
   const lease::Lease* const held = leases_->ByAddress(address);
   if (exchange.Note(IsLeaving(held, exchange.reserved), "address-leaves",
                     "its range is gone, drained or revoked, or its reservation is gone", address)) {

@@ -83,8 +83,9 @@ struct PairQuestion {
 [[nodiscard]] PairSays AskPair(lease::PairRules& pair, const PairQuestion& question) noexcept;
 
 // The longest that may be promised of `lease`.
-[[nodiscard]] inline Duration PairLease(const lease::PairRules* pair, Duration lease) noexcept {
-  return pair == nullptr ? lease : std::min(lease, pair->LeaseMax());
+[[nodiscard]] inline Duration PairLease(const lease::PairRules* pair, Duration lease,
+                                        Instant now) noexcept {
+  return pair == nullptr ? lease : std::min(lease, pair->LeaseMax(now));
 }
 
 // Whether this rack may tell a client that an address is not its own.

@@ -311,7 +311,7 @@ PairCore::Leave PairCore::MayLeave(const Lease* lease, std::uint64_t version, In
     return rules_->IsRefused(slot, *lease) ? Leave::kDrop : Leave::kWait;
   }
   // It was made for both; alone less may be promised.
-  const bool may = rules_->MayServe(now) && lease->lease <= rules_->LeaseMax();
+  const bool may = rules_->MayServe(now) && lease->lease <= rules_->LeaseMax(lease->granted);
   return may ? Leave::kSend : Leave::kDrop;
 }
 

@@ -1,5 +1,6 @@
 #include "dataplane/lease/pair_rules.h"
 
+#include <algorithm>
 #include <span>
 
 #include "dataplane/base/check.h"
@@ -54,7 +55,7 @@ bool PairRules::MayServe(Instant now) const noexcept {
       return true;
     case PairState::kInterrupted:
     case PairState::kPartnerDown:
-      return now < serves_until_;
+      return serves_until_ - now >= kPromiseMin;
   }
   return false;
 }
@@ -101,8 +102,8 @@ bool PairRules::MayAnswer(const ClientKey& client, const Lease* known, Instant n
   return false;
 }
 
-Duration PairRules::LeaseMax() const noexcept {
-  return IsAlone(state_) ? mclt_ : Duration{INT64_MAX};
+Duration PairRules::LeaseMax(Instant now) const noexcept {
+  return IsAlone(state_) ? std::min(mclt_, serves_until_ - now) : Duration{INT64_MAX};
 }
 
 void PairRules::SetPair(unsigned side, Duration mclt) noexcept {

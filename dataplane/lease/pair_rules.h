@@ -33,6 +33,9 @@ enum class PairState : std::uint8_t {
 // the partner has promised counts as longer, by this.
 [[nodiscard]] constexpr Duration WithSlack(Duration span) noexcept { return span + span / 128; }
 
+// With less left to promise a rack that goes on by its stamp alone is silent.
+inline constexpr Duration kPromiseMin = Duration::Seconds(5);
+
 // Another rack may have answered a client in this time; then it is our turn.
 inline constexpr Duration kSecondAnswerAfter = Duration::Seconds(3);
 inline constexpr Duration kSecondAnswerWithin = Duration::Seconds(60);
@@ -101,8 +104,9 @@ class PairRules {
   // What MayAnswer would say; remembers nothing.
   [[nodiscard]] bool WouldAnswer(const ClientKey& client, const Lease* known,
                                  Instant now) const noexcept;
-  // The longest promise that may be made now.
-  [[nodiscard]] Duration LeaseMax() const noexcept;
+  // The longest promise that may be made at `now`. A rack that goes on by its stamp may have been
+  // declared down since: what it promises ends before the partner gives its addresses away.
+  [[nodiscard]] Duration LeaseMax(Instant now) const noexcept;
 
   // ---- what the partner knows ----
 

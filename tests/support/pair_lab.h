@@ -458,7 +458,7 @@ inline void PairRack::Request(std::uint64_t client, IpAddress address, Duration 
       return Refuse(client, address);
     }
   }
-  if (!Grant(client, address, std::min(lease, rules().LeaseMax()))) {
+  if (!Grant(client, address, std::min(lease, rules().LeaseMax(Now().instant)))) {
     Refuse(client, address);
   }
 }

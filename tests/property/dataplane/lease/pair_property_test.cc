@@ -219,7 +219,7 @@ TEST(PairPropertyTest, NoAddressIsInTwoHands) {
 
 // Each found a fault once.
 TEST(PairPropertyTest, SeedsThatFoundFaults) {
-  for (const std::uint64_t seed : {100'112U, 106'318U}) {
+  for (const std::uint64_t seed : {100'112U, 106'318U, 300'983U}) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Chaos chaos(seed);
     for (int step = 0; step < kSteps && !testing::Test::HasFailure(); ++step) {

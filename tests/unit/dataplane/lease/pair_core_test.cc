@@ -356,6 +356,28 @@ TEST_F(PairCoreTest, AQuarantineThatARestartBringsBackTakesNoLeaseAway) {
   lab_.CheckPromises();
 }
 
+// Declared down while it was away, a rack that goes on by its stamp must promise nothing beyond the
+// wait of the partner.
+TEST_F(PairCoreTest, RackThatGoesOnByItsStampPromisesNoLongerThanThatReaches) {
+  Together();
+  const IpAddress address = Bind(1, 1);
+  ASSERT_TRUE(address.is_set());
+  const Instant stamped = lab_.now();
+  lab_.rack(1).Kill(false);
+  lab_.rack(1).region_cut = true;
+  lab_.faults.cut = {true, true};
+  lab_.RunFor(Duration::Seconds(5));
+  lab_.DeclareDown(1);
+  lab_.rack(1).Start();
+  lab_.RunFor(Duration::Seconds(20));
+  ASSERT_EQ(lab_.rack(1).state(), PairState::kInterrupted);
+  ASSERT_TRUE(Renews(1, address, 1, test::kPairMclt));
+  EXPECT_LE(lab_.last_answer[1].asked + lab_.last_answer[1].lease,
+            stamped + WithSlack(test::kPairMclt));
+  lab_.RunFor(test::kPairMclt);
+  EXPECT_FALSE(Renews(1, address, 1)) << "its stamp is too old";
+}
+
 // A doubtful clock lets a restored lease grow on one rack, while the other one knows its end.
 TEST_F(PairCoreTest, RenewalAfterARestartIsToldAlsoInsideTheRestoredHorizon) {
   Together();

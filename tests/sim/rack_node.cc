@@ -709,6 +709,10 @@ bool RackNode::outbox_empty() {
 
 bool RackNode::journal_failing() const { return process_->journal->failing(); }
 
+std::uint64_t RackNode::replies_waiting() const {
+  return process_->dhcp->waiting().waiting.value();
+}
+
 std::uint32_t RackNode::leases_bound() const {
   std::uint32_t bound = 0;
   for (std::uint32_t slot = 0; slot < process_->leases.capacity(); ++slot) {
@@ -722,7 +726,7 @@ std::uint64_t RackNode::checkpoints() const { return process_->journal->checkpoi
 
 void RackNode::CheckAtRest() {
   Judge& judge = *parts_.judge;
-  judge.Require(process_->dhcp->waiting().waiting.value() == 0, "14: replies wait for ever");
+  judge.Require(replies_waiting() == 0, "14: replies wait for ever");
   const service::InventoryCounters& inventories = process_->inventories->counters();
   judge.Require(process_->posts.empty(), "14: an inventory waits for ever");
   judge.Require(inventories.accepted.value() == inventories.durable.value(),

@@ -101,6 +101,8 @@ class RackNode final : public WireEnd, public PairWireEnd {
   // All committed facts are acknowledged, nothing waits.
   [[nodiscard]] bool outbox_empty();
   [[nodiscard]] bool journal_failing() const;
+  // Replies that wait for a disk, this rack's or its partner's.
+  [[nodiscard]] std::uint64_t replies_waiting() const;
   [[nodiscard]] std::uint32_t leases_bound() const;
   [[nodiscard]] std::uint64_t checkpoints() const;
   // Everything that was taken is given back: timers, held replies, inventories, and what the lease

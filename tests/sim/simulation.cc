@@ -331,6 +331,9 @@ std::string Simulation::Unwell(RackNode& node) {
   if (node.journal_failing()) {
     return node.name() + ": the journal fails";
   }
+  if (node.replies_waiting() != 0) {
+    return node.name() + ": replies wait";
+  }
   return node.outbox_empty() ? std::string() : node.name() + ": the outbox is not empty";
 }
 

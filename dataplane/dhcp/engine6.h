@@ -64,8 +64,8 @@ enum class Reason6 : std::uint8_t {
   kPairRecovering,  // one of a pair of racks that has not caught up: the other one answers
   kPartnersTurn,    // the other rack of the pair answers this client
   kPartnersToSay,   // whether the address is the client's only the other rack knows
-  kForeignServer,  // an Advertise or Reply of another server was heard
-  kMainServer,     // likewise, of the server that the VLAN belongs to
+  kForeignServer,   // an Advertise or Reply of another server was heard
+  kMainServer,      // likewise, of the server that the VLAN belongs to
   kCount,
 };
 

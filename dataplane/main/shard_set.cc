@@ -82,13 +82,7 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   SLIP_TRY(
       dhcp_->Start({.dhcp = udp, .boot_server = boot_server, .arp_replies = arp}, clock_.Now()));
   SLIP_TRY(WireDhcp6(options, sockets, raw));
-  // Solicitations carry the asker's MAC: no address book is needed here.
-  dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
-                                                     seat.serving.get(), &clock_);
-  ra_ = std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_, *dhcp6_,
-                                             random_.U64());
-  SLIP_TRY(ra_->Start(seat.shard->timers(), clock_.Now()));
-  SLIP_TRY(driver.AddUdp(sockets.icmpv6.Release(), ra_.get()));
+  SLIP_TRY(WireRouterAdvertisements(sockets, raw));
   checkpoints_ = std::make_unique<service::LeaseCheckpoints>(seat.shard.get(), seat.journal.get(),
                                                              leases_.get(), &clock_);
   desk_ = SLIP_TRY(service::DhcpDesk::Create({.serving = seat.serving.get(),
@@ -107,6 +101,19 @@ Result<void> ShardSet::WireDhcp(const ShardSetOptions& options, RackSockets& soc
   // After the services: what they have logged in a turn goes to the partner at its end.
   SLIP_TRY(pair_->Start());
   return seat.shard->AddHook(checkpoints_.get());
+}
+
+Result<void> ShardSet::WireRouterAdvertisements(RackSockets& sockets, shard::PortId raw) {
+  ShardSeat& seat = seats_.front();
+  shard::Driver& driver = seat.shard->driver();
+  // Solicitations carry the asker's MAC: no address book is needed here.
+  dhcp_steps_ = std::make_unique<service::FactSteps>(seat.journal.get(), nullptr,
+                                                     seat.serving.get(), &clock_);
+  ra_ = std::make_unique<service::RaService>(driver, raw, *seat.serving, *dhcp_steps_, *dhcp6_,
+                                             random_.U64());
+  SLIP_TRY(ra_->Start(seat.shard->timers(), clock_.Now()));
+  SLIP_TRY(driver.AddUdp(sockets.icmpv6.Release(), ra_.get()));
+  return {};
 }
 
 Result<void> ShardSet::WirePair(const ShardSetOptions& options, service::PeerSink* peers) {

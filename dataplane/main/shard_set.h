@@ -138,6 +138,7 @@ class ShardSet {
 
   ShardSet(std::vector<ShardSeat> seats, Clock& clock, Random& random);
   [[nodiscard]] Result<void> WireDhcp(const ShardSetOptions& options, RackSockets& sockets);
+  [[nodiscard]] Result<void> WireRouterAdvertisements(RackSockets& sockets, shard::PortId raw);
   [[nodiscard]] Result<void> WirePair(const ShardSetOptions& options, service::PeerSink* peers);
   [[nodiscard]] Result<void> WireDhcp6(const ShardSetOptions& options, RackSockets& sockets,
                                        shard::PortId raw);

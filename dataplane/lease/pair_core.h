@@ -11,12 +11,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "dataplane/base/bounded.h"
 #include "dataplane/base/counter.h"
 #include "dataplane/base/cursor.h"
 #include "dataplane/base/seams.h"
+#include "dataplane/base/table_memory.h"
 #include "dataplane/base/time.h"
 #include "dataplane/lease/lease_table.h"
 #include "dataplane/lease/pair_message.h"
@@ -292,7 +292,7 @@ class PairCore {
   bool told_state_ = true;
 
   // Out.
-  std::vector<std::uint32_t> ring_;  // slots to send, each once
+  UntouchedTable<std::uint32_t> ring_;  // slots to send, each once
   std::uint32_t ring_head_ = 0;
   std::uint32_t ring_count_ = 0;
   std::uint32_t scan_ = 0;  // the next slot to look at; capacity(): all are

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/base/table_memory.h"
 #include "dataplane/base/time.h"
 #include "dataplane/lease/lease.h"
 
@@ -41,7 +42,7 @@ inline constexpr Duration kSecondAnswerAfter = Duration::Seconds(3);
 inline constexpr Duration kSecondAnswerWithin = Duration::Seconds(60);
 inline constexpr std::uint32_t kPassedOverMax = 4096;  // clients remembered for it; a power of two
 
-// One per lease table; its thread. Memory at construction: 24 bytes per lease.
+// One per lease table; its thread. Memory: 24 bytes per lease once there is a pair, none before.
 class PairRules {
  public:
   explicit PairRules(std::uint32_t leases_max);
@@ -189,7 +190,7 @@ class PairRules {
   bool partner_over_ = false;  // what it promised alone, before it was down, is over
   Instant serves_until_ = Instant::Never();
   bool partner_serves_ = false;
-  std::vector<Known> known_;  // by slot of the table
+  UntouchedTable<Known> known_;  // by slot of the table
   std::vector<PassedOver> passed_over_;
 };
 

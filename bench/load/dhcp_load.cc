@@ -188,8 +188,9 @@ class DhcpLoad {
     }
     constexpr std::string_view kRetained = "slipway_journal_retained_records ";
     constexpr int kQuietSeconds = 20;  // a checkpoint of a million leases takes 16
+    constexpr int kSecondsMax = 300;   // a region that never comes to rest is not waited for
     std::uint64_t retained = rig_.RackMetric(kRetained);
-    for (int quiet = 0; quiet < kQuietSeconds;) {
+    for (int quiet = 0, waited = 0; quiet < kQuietSeconds && waited < kSecondsMax; ++waited) {
       std::this_thread::sleep_for(std::chrono::seconds(1));
       const std::uint64_t before = std::exchange(retained, rig_.RackMetric(kRetained));
       quiet = retained == before ? quiet + 1 : 0;

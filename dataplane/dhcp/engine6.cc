@@ -124,11 +124,9 @@ const config::SubnetRecord* FirstSubnet(const Exchange& exchange) {
 
 // The address is the other rack's of the pair, on the VLAN that the packet came in on.
 bool IsPartner(const Exchange& exchange, const IpAddress& address) {
-  const config::RackPairRecord* const pair = exchange.snapshot.rack_pair();
-  return pair != nullptr &&
-         std::ranges::any_of(pair->shared_vlans, [&](const config::PartnerVlan& shared) {
-           return shared.vlan == exchange.context.vlan->id && shared.address6 == address;
-         });
+  const config::PartnerVlan* const partner =
+      FindPartner(exchange.snapshot, exchange.context.vlan->id);
+  return partner != nullptr && partner->address6 == address;
 }
 
 // An answer to a question that this rack asked as a relay does: of the server that the VLAN belongs
